@@ -1,0 +1,22 @@
+/* Time on CLOCK_MONOTONIC (POSIX.1-2017): never set back, not moved by the wall clock. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds since an arbitrary point. Async-signal-safe. */
+int64_t clock_ms(void);
+
+/* How long poll() may wait until `deadline_ms`: 0 when it is past, -1 (for ever) when it is
+ * negative. */
+int clock_poll_timeout(int64_t deadline_ms);
+
+/* Waits. For back-off between two tries only, never to wait for an event that could be polled. */
+void clock_sleep_ms(int ms);
+
+/* Reads a duration: a number with ms, s, m or h behind it, or 0; a bare number is seconds.
+ * Fractions are fine ("1.5s"). Milliseconds, or -1 when it is none or over 10 years. Rounds up:
+ * never 0 for > 0. */
+int64_t clock_parse_duration(const char *text);
+
+#endif

@@ -1,0 +1,161 @@
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+void json_free(struct json *j)
+{
+    buf_free(&j->out);
+}
+
+/* What goes before a value: the comma that the last one did not know of. */
+static void value_begin(struct json *j)
+{
+    if (j->comma)
+        buf_char(&j->out, ',');
+    j->comma = true;
+}
+
+void json_open(struct json *j, char bracket)
+{
+    value_begin(j);
+    buf_char(&j->out, bracket);
+    j->comma = false;
+}
+
+void json_close(struct json *j, char bracket)
+{
+    buf_char(&j->out, bracket);
+    j->comma = true;
+}
+
+void json_key(struct json *j, const char *key)
+{
+    json_string(j, key);
+    buf_char(&j->out, ':');
+    j->comma = false;
+}
+
+void json_null(struct json *j)
+{
+    value_begin(j);
+    buf_str(&j->out, "null");
+}
+
+void json_bool(struct json *j, bool value)
+{
+    value_begin(j);
+    buf_str(&j->out, value ? "true" : "false");
+}
+
+void json_int(struct json *j, int64_t value)
+{
+    value_begin(j);
+    buf_fmt(&j->out, "%" PRId64, value);
+}
+
+void json_uint(struct json *j, uint64_t value)
+{
+    value_begin(j);
+    buf_fmt(&j->out, "%" PRIu64, value);
+}
+
+void json_number(struct json *j, const char *text)
+{
+    if (strpbrk(text, "0123456789") == NULL) {
+        json_string(j, text);
+        return;
+    }
+    value_begin(j);
+    buf_str(&j->out, text);
+}
+
+/* The length of the UTF-8 sequence at `p`, or 0. The table is RFC 3629 section 4. */
+static size_t utf8_sequence(const unsigned char *p, size_t n)
+{
+    if (p[0] < 0x80)
+        return 1;
+    size_t len = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2
+                 : (p[0] & 0xf0) == 0xe0        ? 3
+                 : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
+                                                : 0;
+    if (len == 0 || len > n)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
+    bool surrogate = p[0] == 0xed && p[1] > 0x9f;
+    bool beyond = p[0] == 0xf4 && p[1] > 0x8f;
+    return overlong || surrogate || beyond ? 0 : len;
+}
+
+bool json_is_utf8(const char *text, size_t n)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    for (size_t i = 0; i < n;) {
+        size_t len = utf8_sequence(p + i, n - i);
+        if (len == 0)
+            return false;
+        i += len;
+    }
+    return true;
+}
+
+static void add_escaped(struct buf *out, unsigned char c)
+{
+    static const char names[] = {['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r',
+                                 ['\t'] = 't', ['"'] = '"',  ['\\'] = '\\'};
+    if (c < sizeof names && names[c] != '\0')
+        buf_fmt(out, "\\%c", names[c]);
+    else if (c < 0x20 || c == 0x7f)
+        buf_fmt(out, "\\u%04x", c);
+    else
+        buf_char(out, (char)c);
+}
+
+void json_text(struct json *j, const char *text, size_t n)
+{
+    if (!json_is_utf8(text, n)) {
+        json_bytes(j, text, n);
+        return;
+    }
+    value_begin(j);
+    buf_char(&j->out, '"');
+    for (size_t i = 0; i < n; i++)
+        add_escaped(&j->out, (unsigned char)text[i]);
+    buf_char(&j->out, '"');
+}
+
+void json_string(struct json *j, const char *text)
+{
+    json_text(j, text, strlen(text));
+}
+
+static void add_base64(struct buf *out, const unsigned char *p, size_t n)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < n; i += 3) {
+        size_t left = n - i;
+        uint32_t group = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
+                         (left > 2 ? (uint32_t)p[i + 2] : 0);
+        buf_char(out, digits[group >> 18]);
+        buf_char(out, digits[group >> 12 & 63]);
+        buf_char(out, left > 1 ? digits[group >> 6 & 63] : '=');
+        buf_char(out, left > 2 ? digits[group & 63] : '=');
+    }
+}
+
+void json_bytes(struct json *j, const void *data, size_t n)
+{
+    value_begin(j);
+    buf_str(&j->out, "{\"base64\":\"");
+    add_base64(&j->out, data, n);
+    buf_str(&j->out, "\"}");
+}
+
+void json_pair(struct json *j, const char *key, const char *value)
+{
+    json_key(j, key);
+    json_string(j, value);
+}

@@ -1,0 +1,48 @@
+/* Writing JSON (RFC 8259) into a buffer. Commas are put in by the writer; nesting is the caller's.
+ *
+ *     json_open(&j, '{'); json_key(&j, "a"); json_int(&j, 1); json_close(&j, '}');      {"a":1}
+ */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct json {
+    struct buf out;
+    bool comma; /* a value went before at this level */
+};
+
+#define JSON_AUTO __attribute__((cleanup(json_free))) struct json
+
+void json_free(struct json *j);
+void json_open(struct json *j, char bracket);
+void json_close(struct json *j, char bracket);
+void json_key(struct json *j, const char *key);
+void json_null(struct json *j);
+void json_bool(struct json *j, bool value);
+void json_int(struct json *j, int64_t value);
+void json_uint(struct json *j, uint64_t value);
+
+/* A number as text that is known to be JSON; what JSON has no number for (nan, inf) becomes a
+ * string. */
+void json_number(struct json *j, const char *text);
+
+/* A text. Every control character is escaped. What is not UTF-8 (RFC 3629) cannot be a JSON string:
+ * it becomes {"base64":"..."} (RFC 4648 section 4), so that nothing is lost. */
+void json_string(struct json *j, const char *text);
+void json_text(struct json *j, const char *text, size_t n);
+
+/* Bytes: always {"base64":"..."}. */
+void json_bytes(struct json *j, const void *data, size_t n);
+
+/* A pair with a string value. */
+void json_pair(struct json *j, const char *key, const char *value);
+
+/* Whether these bytes are UTF-8: no overlong form, no surrogate, nothing above U+10FFFF. */
+bool json_is_utf8(const char *text, size_t n);
+
+#endif
