@@ -1,0 +1,230 @@
+#include "client/context.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/scope.h"
+
+/* A variable that is set and not empty (XDG Base Directory Specification 0.8: empty counts as
+ * unset). */
+static const char *env(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && *value != '\0' ? value : NULL;
+}
+
+/* XDG paths must be absolute; a relative one is to be ignored. */
+static const char *env_absolute(const char *name)
+{
+    const char *value = env(name);
+    return value != NULL && *value == '/' ? value : NULL;
+}
+
+static char *join(const char *dir, const char *rest)
+{
+    char *path;
+    return asprintf(&path, "%s/%s", dir, rest) < 0 ? NULL : path;
+}
+
+/* An absolute form of `path`; null when memory or the working directory is gone. */
+static char *absolute(const char *path)
+{
+    if (*path == '/')
+        return strdup(path);
+    AUTO_FREE char *cwd = getcwd(NULL, 0);
+    return cwd == NULL ? NULL : join(cwd, path);
+}
+
+static char *default_home(struct ml_error *err)
+{
+    const char *base;
+    char *path;
+    if ((base = env("MODLOAD_HOME")) != NULL)
+        path = absolute(base);
+    else if ((base = env_absolute("XDG_DATA_HOME")) != NULL)
+        path = join(base, "modload");
+    else if ((base = env_absolute("HOME")) != NULL)
+        path = join(base, ".local/share/modload");
+    else {
+        ml_error_set(err, ML_CONFIG, "no_home",
+                     "cannot tell where the registry is: HOME is not set");
+        ml_error_hint(err, "set MODLOAD_HOME to a directory of yours");
+        return NULL;
+    }
+    if (path == NULL)
+        ml_error_memory(err);
+    return path;
+}
+
+int ml_ctx_new(const struct ml_ctx_options *options, struct ml_ctx **ret, struct ml_error *err)
+{
+    struct ml_ctx *ctx = calloc(1, sizeof *ctx);
+    if (ctx == NULL)
+        return ml_error_memory(err);
+    ctx->run_fd = -1;
+    ctx->wait_ms = options ? options->wait_ms : 0;
+    ctx->home = options && options->home ? absolute(options->home) : default_home(err);
+    if (options && options->runtime_dir)
+        ctx->runtime_dir = absolute(options->runtime_dir);
+    if (ctx->home == NULL || (options && options->runtime_dir && ctx->runtime_dir == NULL)) {
+        if (options && (options->home || options->runtime_dir))
+            ml_error_memory(err);
+        ml_ctx_free(ctx);
+        return -1;
+    }
+    *ret = ctx;
+    return 0;
+}
+
+void ml_ctx_free(struct ml_ctx *ctx)
+{
+    if (ctx == NULL)
+        return;
+    store_close(ctx->store);
+    if (ctx->run_fd >= 0)
+        close(ctx->run_fd);
+    free(ctx->run_path);
+    free(ctx->runtime_dir);
+    free(ctx->home);
+    free(ctx);
+}
+
+int ctx_store(struct ml_ctx *ctx, bool create, struct store **ret, struct ml_error *err)
+{
+    if (ctx->store == NULL || (create && !ctx->store_writable)) {
+        struct store *store;
+        if (store_open(ctx->home, create, ctx->wait_ms, &store, err) < 0)
+            return -1;
+        store_close(ctx->store);
+        ctx->store = store;
+        ctx->store_writable = create;
+    }
+    *ret = ctx->store;
+    return 0;
+}
+
+/* ---- the runtime directory ---- */
+
+/* Where sockets of all registries of this user live. */
+static char *runtime_base(struct ml_ctx *ctx)
+{
+    const char *base;
+    char *path;
+    if (ctx->runtime_dir != NULL)
+        return strdup(ctx->runtime_dir);
+    if ((base = env("MODLOAD_RUNTIME_DIR")) != NULL)
+        return absolute(base);
+    if ((base = env_absolute("XDG_RUNTIME_DIR")) != NULL)
+        return join(base, "modload");
+    base = env_absolute("TMPDIR");
+    return asprintf(&path, "%s/modload-%u", base ? base : "/tmp", geteuid()) < 0 ? NULL : path;
+}
+
+/* Two registries may share a runtime directory: each has its own place there, named by a hash of
+ * its home's real path (FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/). No secret
+ * depends on it. */
+static uint64_t home_hash(const struct ml_ctx *ctx)
+{
+    AUTO_FREE char *real = realpath(ctx->home, NULL);
+    uint64_t hash = 0xcbf29ce484222325;
+    for (const char *p = real ? real : ctx->home; *p != '\0'; p++)
+        hash = (hash ^ (unsigned char)*p) * 0x100000001b3;
+    return hash;
+}
+
+/* A directory in a place that others can write to is ours only if it is a directory, ours, and
+ * closed. */
+static int check_private(int fd, const char *path, struct ml_error *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return ml_error_errno(err, 0, errno, "cannot look at '%s'", path);
+    if (st.st_uid == geteuid() && (st.st_mode & 022) == 0)
+        return 0;
+    ml_error_set(err, ML_REFUSED, NULL,
+                 "runtime directory '%s' is not yours alone (uid %u, mode %04o)", path, st.st_uid,
+                 st.st_mode & 07777);
+    return ml_error_hint(err, "set MODLOAD_RUNTIME_DIR to a directory of your own with mode 0700");
+}
+
+/* Opens `path`, making it with its parents where it is missing. A descriptor, or -1 with errno. */
+static int open_dir(const char *path, bool create)
+{
+    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    int fd = open(path, flags);
+    if (fd >= 0 || errno != ENOENT || !create)
+        return fd;
+    if (fs_mkdir_parents(path, 0700) < 0)
+        return -1;
+    return open(path, flags);
+}
+
+static int open_runtime(struct ml_ctx *ctx, const char *base, bool create, struct ml_error *err)
+{
+    AUTO_CLOSE int top = open_dir(base, create);
+    if (top < 0)
+        return errno == ENOENT && !create ? 0
+                                          : ml_error_errno(err, create ? ML_CANT_CREATE : 0, errno,
+                                                           "cannot open '%s'", base);
+    if (check_private(top, base, err) < 0)
+        return -1;
+    AUTO_FREE char *path = NULL;
+    if (asprintf(&path, "%s/%016" PRIx64, base, home_hash(ctx)) < 0)
+        return ml_error_memory(err);
+    AUTO_CLOSE int fd = open_dir(path, create);
+    if (fd < 0)
+        return errno == ENOENT && !create ? 0
+                                          : ml_error_errno(err, 0, errno, "cannot open '%s'", path);
+    if (check_private(fd, path, err) < 0)
+        return -1;
+    ctx->run_fd = steal_fd(&fd);
+    ctx->run_path = steal_ptr(path);
+    return 1;
+}
+
+int ctx_runtime(struct ml_ctx *ctx, bool create, struct ml_error *err)
+{
+    if (ctx->run_fd >= 0)
+        return 1;
+    AUTO_FREE char *base = runtime_base(ctx);
+    if (base == NULL)
+        return ml_error_memory(err);
+    return open_runtime(ctx, base, create, err);
+}
+
+void run_file_name(const char *uuid, enum run_file file, char name[RUN_NAME_SIZE])
+{
+    static const char *const suffix[] = {
+        [RUN_LOCK] = "lock", [RUN_CONTROL] = "control", [RUN_CALL] = "call"};
+    snprintf(name, RUN_NAME_SIZE, "%.36s.%s", uuid, suffix[file]);
+}
+
+void run_address(struct ml_ctx *ctx, const char *uuid, enum run_file file, struct sockaddr_un *addr)
+{
+    char name[RUN_NAME_SIZE];
+    run_file_name(uuid, file, name);
+    *addr = (struct sockaddr_un){.sun_family = AF_UNIX};
+    int n = snprintf(addr->sun_path, sizeof addr->sun_path, "%s/%s", ctx->run_path, name);
+    if (n >= (int)sizeof addr->sun_path)
+        snprintf(addr->sun_path, sizeof addr->sun_path, "/proc/self/fd/%d/%s", ctx->run_fd, name);
+}
+
+int run_connect(struct ml_ctx *ctx, const char *uuid, enum run_file file)
+{
+    struct sockaddr_un addr;
+    run_address(ctx, uuid, file, &addr);
+    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
+        return -1;
+    return steal_fd(&fd);
+}

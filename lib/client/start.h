@@ -1,0 +1,29 @@
+/* Starting a worker: what the starter hands to it. */
+#ifndef CLIENT_START_H
+#define CLIENT_START_H
+
+#include "client/context.h"
+
+/* The descriptors that a worker is born with. Its arguments are the UUID and the bundle's id. */
+enum worker_fd {
+    WORKER_FD_LOCK = 3, /* flock on the worker's lock file: alive = held */
+    WORKER_FD_CONTROL,  /* listens for questions */
+    WORKER_FD_CALL,     /* listens for calls */
+    WORKER_FD_READY,    /* takes one OUTCOME: the plugin is mapped, or why not */
+    WORKER_FD_BUNDLE,   /* the bundle's directory */
+    WORKER_FD_RUN, /* the directory of its socket and lock files, which it removes when it leaves */
+    WORKER_FD_END,
+};
+
+/* Starts a worker whose lock file is `lock_fd`, already locked, and waits until it is ready. On
+ * failure nothing of it is left. */
+int worker_start(struct ml_ctx *ctx, const char *uuid, int lock_fd, int64_t timeout_ms, pid_t *pid,
+                 struct ml_error *err);
+
+/* Asks the worker of `uuid` and waits for its answer until `deadline`. 1; 2 when it is draining; 0
+ * when there is none; -1: there is one, and it does not answer. `*conn`, unless null, is the
+ * connection, and the caller's. */
+int worker_query(struct ml_ctx *ctx, const char *uuid, int64_t deadline,
+                 struct ml_worker_status *status, int *conn, struct ml_error *err);
+
+#endif
