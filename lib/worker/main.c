@@ -1,0 +1,67 @@
+/* modload-worker UUID BUNDLE: started by modload with the descriptors of client/start.h, not by
+ * people. */
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "client/start.h"
+#include "client/wire.h"
+#include "worker/object.h"
+#include "worker/tree.h"
+#include "worker/worker.h"
+
+/* What holds for the plugin's code from its first instruction on. */
+static void settle(void)
+{
+    const struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    close_range(WORKER_FD_END, ~0U, 0);
+    /* A program that the plugin starts must not hold the lock, which says that the worker is alive.
+     */
+    close_range(WORKER_FD_LOCK, WORKER_FD_END - 1, CLOSE_RANGE_CLOEXEC);
+    umask(077);
+    if (chdir("/") < 0)
+        _exit(1);
+    tree_adopt();
+}
+
+static _Noreturn void fail(const struct ml_error *err)
+{
+    struct buf payload = BUF_INIT;
+    wire_put_error(&payload, err);
+    wire_send(WORKER_FD_READY, WIRE_OUTCOME, payload.data, payload.len, NULL, 0);
+    _exit(1);
+}
+
+int main(int argc, char **argv)
+{
+    struct object object;
+    struct ml_error err = ML_ERROR_INIT;
+    struct stat st;
+    if (argc != 3 || fstat(WORKER_FD_READY, &st) < 0 || !S_ISSOCK(st.st_mode)) {
+        fprintf(stderr, "modload-worker: started by hand: use 'modload load'\n");
+        return ML_USAGE;
+    }
+    settle();
+    if (object_map(WORKER_FD_BUNDLE, &object, &err) < 0)
+        fail(&err);
+    close(WORKER_FD_BUNDLE);
+    struct worker_setup setup = {
+        .uuid = argv[1],
+        .bundle = argv[2],
+        .object = &object,
+        .control = WORKER_FD_CONTROL,
+        .call = WORKER_FD_CALL,
+        .ready = WORKER_FD_READY,
+        .run_dir = WORKER_FD_RUN,
+    };
+    worker_run(&setup);
+}

@@ -1,0 +1,163 @@
+#include "worker/object.h"
+
+/* The low-level SHA-256 of libcrypto is the part of it that links alone: the one-shot functions
+ * bring in providers and 0.7 ms at every start. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/scope.h"
+#include "modload/plugin.h"
+
+enum { SUMS_MAX = 1 << 22, HEX_DIGEST = 2 * SHA256_DIGEST_LENGTH };
+
+/* Where the host's table goes, in every object of the bundle that asks for one. */
+static void *handles[2];
+static size_t n_handles;
+
+static int digest_of(int fd, char hex[HEX_DIGEST + 1])
+{
+    unsigned char chunk[65536], digest[SHA256_DIGEST_LENGTH];
+    SHA256_CTX sha;
+    ssize_t n;
+    SHA256_Init(&sha);
+    for (off_t at = 0; (n = pread(fd, chunk, sizeof chunk, at)) != 0; at += n) {
+        if (n < 0)
+            return -1;
+        SHA256_Update(&sha, chunk, (size_t)n);
+    }
+    SHA256_Final(digest, &sha);
+    for (int i = 0; i < SHA256_DIGEST_LENGTH; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    return 0;
+}
+
+/* Whether `sums` has the line "<hex>  <name>". */
+static bool sums_agree(const char *sums, const char *hex, const char *name)
+{
+    char line[HEX_DIGEST + 64];
+    int n = snprintf(line, sizeof line, "%s  %s\n", hex, name);
+    for (const char *p = sums; p != NULL && *p != '\0'; p = strchr(p, '\n'), p = p ? p + 1 : NULL)
+        if (strncmp(p, line, (size_t)n) == 0)
+            return true;
+    return false;
+}
+
+static int damaged(const char *name, struct ml_error *err)
+{
+    ml_error_set(err, ML_REFUSED, "damaged", "the bundle is damaged: '%s' is not what was filed",
+                 name);
+    return ml_error_hint(err, "build and register it again");
+}
+
+/* What ld.so says begins with a path that means nothing to people. */
+static int cannot_map(const char *name, const char *why, struct ml_error *err)
+{
+    const char *text = why ? why : "unknown reason";
+    const char *colon = strncmp(text, "/proc/self/fd/", 14) == 0 ? strstr(text, ": ") : NULL;
+    ml_error_set(err, ML_DATA, "cannot_map", "cannot map '%s': %s", name, colon ? colon + 2 : text);
+    return ml_error_hint(err, "is a library that it needs missing? look at: modload info U");
+}
+
+/* Opened, checked and mapped through one descriptor, so that what is mapped is what was checked. */
+static int map_file(int bundle_fd, const char *name, const char *sums, int flags, void **ret,
+                    struct ml_error *err)
+{
+    char hex[HEX_DIGEST + 1], path[64];
+    AUTO_CLOSE int fd = openat(bundle_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return ml_error_errno(err, ML_REFUSED, errno, "the bundle is damaged: cannot open '%s'",
+                              name);
+    if (digest_of(fd, hex) < 0)
+        return ml_error_errno(err, ML_IO, errno, "cannot read '%s'", name);
+    if (!sums_agree(sums, hex, name))
+        return damaged(name, err);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    *ret = dlopen(path, flags);
+    if (*ret == NULL)
+        return cannot_map(name, dlerror(), err);
+    handles[n_handles++] = *ret;
+    return 0;
+}
+
+static int check_descriptor(const struct ml_descriptor *d, struct ml_error *err)
+{
+    if (d == NULL || d->magic != ML_ABI_MAGIC)
+        return ml_error_set(err, ML_DATA, "no_descriptor",
+                            "the object holds no descriptor of modload");
+    if (d->version == ML_ABI_VERSION)
+        return 0;
+    ml_error_set(err, ML_PROTOCOL, "abi",
+                 "the bundle was built for plugin ABI %u, this modload has %u", d->version,
+                 ML_ABI_VERSION);
+    return ml_error_hint(err, d->version > ML_ABI_VERSION
+                                  ? "use a newer modload, or build it again"
+                                  : "build it again: modload compile SOURCE");
+}
+
+static int resolve_addresses(void *plugin, struct object *object, struct ml_error *err)
+{
+    const struct ml_descriptor *d = object->descriptor;
+    object->address = calloc(d->n_functions + 1, sizeof *object->address);
+    if (object->address == NULL)
+        return ml_error_memory(err);
+    for (uint32_t i = 0; i < d->n_functions; i++)
+        object->address[i] =
+            d->functions[i].address ? d->functions[i].address : dlsym(plugin, d->functions[i].name);
+    return 0;
+}
+
+int object_map(int bundle_fd, struct object *ret, struct ml_error *err)
+{
+    BUF_AUTO sums = BUF_INIT;
+    void *plugin, *entry;
+    if (fs_read_file(bundle_fd, "SHA256SUMS", &sums, SUMS_MAX) < 0)
+        return damaged("SHA256SUMS", err);
+    /* RTLD_NOW: a symbol that is missing is told now, not in the middle of a call. */
+    if (map_file(bundle_fd, "plugin.so", buf_text(&sums), RTLD_NOW | RTLD_LOCAL, &plugin, err) < 0)
+        return -1;
+    entry = plugin;
+    if (faccessat(bundle_fd, "entry.so", F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+        map_file(bundle_fd, "entry.so", buf_text(&sums), RTLD_NOW | RTLD_LOCAL, &entry, err) < 0)
+        return -1;
+    ret->descriptor = dlsym(entry, ML_DESCRIPTOR_SYMBOL);
+    if (check_descriptor(ret->descriptor, err) < 0)
+        return -1;
+    return resolve_addresses(plugin, ret, err);
+}
+
+void object_attach(const struct ml_host *host)
+{
+    for (size_t i = 0; i < n_handles; i++) {
+        const struct ml_host **slot = dlsym(handles[i], ML_HOST_SYMBOL);
+        if (slot != NULL)
+            *slot = host;
+    }
+}
+
+static int compare_name(const void *key, const void *item)
+{
+    return strcmp(key, ((const struct ml_function *)item)->name);
+}
+
+const struct ml_function *object_find(const struct object *object, const char *name)
+{
+    const struct ml_descriptor *d = object->descriptor;
+    return d->n_functions == 0
+               ? NULL
+               : bsearch(name, d->functions, d->n_functions, sizeof *d->functions, compare_name);
+}
+
+const void *object_address(const struct object *object, const struct ml_function *function)
+{
+    return object->address[function - object->descriptor->functions];
+}
