@@ -1,0 +1,75 @@
+#include "cmd/build.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fs.h"
+
+enum { BUILD_TIMEOUT_MS = 60000, STDIN_MAX = 256 << 20 };
+
+void note_skipped(const struct ml_bundle_info *info)
+{
+    for (size_t i = 0; i < info->n_skipped; i++)
+        note("not callable: %s: %s", info->skipped[i].name, info->skipped[i].reason);
+}
+
+char *source_origin(const char *word)
+{
+    return strcmp(word, "-") == 0 ? NULL : realpath(word, NULL);
+}
+
+/* What is built: a text given with -e, standard input for "-", or files. */
+static int choose_source(struct invocation *in, char *const *words, size_t n, struct buf *input,
+                         struct ml_build_request *request)
+{
+    const char *text = option_value(in, "text", NULL);
+    bool dash = n == 1 && strcmp(words[0], "-") == 0;
+    if (text != NULL && n > 0)
+        return usage_error(in, "%s: give sources or -e TEXT, not both", in->command->name);
+    if (text == NULL && n == 0)
+        return usage_error(in, "%s: no source", in->command->name);
+    if (text != NULL) {
+        request->text = text;
+        request->text_size = strlen(text);
+        return 0;
+    }
+    if (!dash) {
+        request->sources = (const char *const *)words;
+        request->n_sources = n;
+        return 0;
+    }
+    if (fs_read_all(STDIN_FILENO, input, STDIN_MAX) < 0) {
+        ml_error_errno(&in->err, ML_IO, errno, "cannot read standard input");
+        return failed(in);
+    }
+    request->text = buf_text(input);
+    request->text_size = input->len;
+    return 0;
+}
+
+int build_from(struct invocation *in, char *const *words, size_t n, struct ml_bundle_info **ret)
+{
+    BUF_AUTO input = BUF_INIT;
+    const char *defines[OPTIONS_MAX], *includes[OPTIONS_MAX], *libraries[OPTIONS_MAX];
+    struct ml_build_request request = {
+        .name = option_value(in, "name", NULL),
+        .defines = defines,
+        .n_defines = option_values(in, "define", defines),
+        .includes = includes,
+        .n_includes = option_values(in, "include", includes),
+        .libraries = libraries,
+        .n_libraries = option_values(in, "link", libraries),
+        .standard = option_value(in, "std", NULL),
+        .text_is_object = option_given(in, "object"),
+        .diagnostics_fd = STDERR_FILENO,
+    };
+    if (option_duration(in, "build-timeout", BUILD_TIMEOUT_MS, &request.timeout_ms) < 0)
+        return ML_USAGE;
+    int status = choose_source(in, words, n, &input, &request);
+    if (status != 0)
+        return status;
+    return ml_build(in->ctx, &request, ret, &in->err) < 0 ? failed(in) : 0;
+}

@@ -1,0 +1,28 @@
+/* What compile, register and run of a source share: from words on the command line to a bundle. */
+#ifndef CMD_BUILD_H
+#define CMD_BUILD_H
+
+#include "cmd/command.h"
+#include "modload/build.h"
+
+/* Builds from the sources `words` with the options of the command. 0 and `*ret`, or the exit
+ * status. */
+int build_from(struct invocation *in, char *const *words, size_t n, struct ml_bundle_info **ret);
+
+/* Says on stderr which functions cannot be called, and why. */
+void note_skipped(const struct ml_bundle_info *info);
+
+/* The absolute path of a source, for the entry's origin; null for none. The caller frees. */
+char *source_origin(const char *word);
+
+#define BUILD_OPTIONS                                                                              \
+    {'e', "text", "TEXT", "the C source itself, instead of a file"},                               \
+        {'D', "define", "NAME[=V]", "define a macro for the compiler"},                            \
+        {'I', "include", "DIR", "look for headers there"},                                         \
+        {'l', "link", "LIB", "link with a library"},                                               \
+        {0, "std", "STD", "the language: c11, gnu17, ... (default: the compiler's)"},              \
+    {                                                                                              \
+        0, "build-timeout", "DUR", "how long the build may take (default 60s)"                     \
+    }
+
+#endif

@@ -1,0 +1,120 @@
+/* What a command is, and what it works with. Each file here ends in one of these structures;
+ * commands.def is the table of them. Dispatch, options and help all read the same structure. */
+#ifndef CMD_COMMAND_H
+#define CMD_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "modload/modload.h"
+
+enum { DEFAULT_TIMEOUT_MS = 5000, DEFAULT_WAIT_MS = 10000, OPTIONS_MAX = 64 };
+
+struct command_option {
+    char letter;       /* 0: none */
+    const char *name;  /* without the dashes */
+    const char *value; /* what its value is called in the help; null: it has none */
+    const char *help;
+};
+
+struct invocation;
+
+struct command {
+    const char *name;
+    const char *args;    /* as in the synopsis: "U F [ARG...]" */
+    const char *summary; /* one line */
+    const char *help;    /* paragraphs; may be null */
+    const char *example;
+    const struct command_option
+        *options;           /* ends with a null name; may be null. All have --json, --help */
+    int min_args, max_args; /* max_args < 0: any number */
+    int call_args; /* > 0: after so many arguments everything belongs to the call, options too */
+    int (*run)(struct invocation *in); /* the exit status; on failure `in->err` is filled in */
+};
+
+/* One run of one command. */
+struct invocation {
+    const struct command *command;
+    char **argv; /* as the program got them: for handing them on */
+    char **args;
+    int n_args;
+    struct {
+        const struct command_option *option;
+        const char *value;
+    } given[OPTIONS_MAX];
+    int n_given;
+    bool want_json, want_help;
+    struct ml_ctx *ctx;
+    struct buf text; /* the answer for people: goes to stdout if the command succeeds */
+    struct json
+        data; /* the answer for programs: "data" of the envelope; filled in when want_json */
+    struct ml_error err;
+};
+
+/* ---- options ---- */
+
+/* Reads the arguments behind the command's name. 0, or -1 and ML_USAGE. */
+int invocation_parse(struct invocation *in, char **args);
+
+/* Whether an option was given; its last value, or `fallback`; all its values. */
+bool option_given(const struct invocation *in, const char *name);
+const char *option_value(const struct invocation *in, const char *name, const char *fallback);
+size_t option_values(const struct invocation *in, const char *name,
+                     const char *values[OPTIONS_MAX]);
+
+/* A duration in milliseconds. 0, or -1 and ML_USAGE. */
+int option_duration(struct invocation *in, const char *name, int64_t fallback, int64_t *ms);
+
+#define OPTION_TIMEOUT                                                                             \
+    {                                                                                              \
+        't', "timeout", "DUR", "how long it may take: 500ms, 30s, 2m; 0: no limit (default 5s)"    \
+    }
+#define OPTION_WAIT                                                                                \
+    {                                                                                              \
+        0, "wait", "DUR", "how long to wait for another modload's lock (default 10s)"              \
+    }
+#define OPTION_NAME                                                                                \
+    {                                                                                              \
+        0, "name", "NAME", "a name for it"                                                         \
+    }
+
+/* ---- what commands share ---- */
+
+/* The key that the argument stands for. 0, or the exit status. */
+int resolve_arg(struct invocation *in, const char *word, struct ml_key *key);
+
+/* Says something that is neither answer nor error, on stderr. */
+__attribute__((format(printf, 1, 2))) void note(const char *fmt, ...);
+
+/* Usage errors of a command's own. Returns ML_USAGE. */
+__attribute__((format(printf, 2, 3))) int usage_error(struct invocation *in, const char *fmt, ...);
+
+/* The exit status of `in->err`. */
+int failed(const struct invocation *in);
+
+/* Runs one call with this program's own stdin, stdout and stderr, and puts its result into the
+ * answer. */
+int call_and_answer(struct invocation *in, const struct ml_key *key, char **words, int n,
+                    int64_t timeout_ms);
+
+/* `run` of something that is no key: builds, registers and runs it. In the front, which cannot
+ * build, this hands the whole command over. */
+int run_source(struct invocation *in);
+
+/* ---- the table and what walks it ---- */
+
+extern const struct command *const command_table[];
+extern const size_t command_count;
+const struct command *command_find(const char *name);
+int unknown_command(struct invocation *in, const char *name);
+
+/* Help about the command, or the function, of `in`; the exit status. In the core only. */
+int help_about(struct invocation *in);
+
+/* Prints the envelope or the text, and the error; returns the exit status. */
+int invocation_finish(struct invocation *in, int status);
+
+#endif

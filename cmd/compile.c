@@ -1,0 +1,76 @@
+#include "cmd/build.h"
+#include "cmd/command.h"
+
+/* One line: the bundle, the plugin, what it can do. */
+static void show_line(struct invocation *in, const struct ml_bundle_info *info)
+{
+    buf_fmt(&in->text, "%s  %s  ", info->bundle, info->name);
+    for (size_t i = 0; i < info->n_functions; i++)
+        buf_fmt(&in->text, "%s%s", i ? ", " : "", info->functions[i].signature);
+    buf_char(&in->text, '\n');
+}
+
+static void show_functions(struct json *j, const struct ml_bundle_info *info)
+{
+    json_key(j, "functions");
+    json_open(j, '[');
+    for (size_t i = 0; i < info->n_functions; i++) {
+        json_open(j, '{');
+        json_pair(j, "name", info->functions[i].name);
+        json_pair(j, "signature", info->functions[i].signature);
+        json_pair(j, "doc", info->functions[i].doc);
+        json_close(j, '}');
+    }
+    json_close(j, ']');
+    json_key(j, "skipped");
+    json_open(j, '[');
+    for (size_t i = 0; i < info->n_skipped; i++) {
+        json_open(j, '{');
+        json_pair(j, "name", info->skipped[i].name);
+        json_pair(j, "reason", info->skipped[i].reason);
+        json_close(j, '}');
+    }
+    json_close(j, ']');
+}
+
+static int run(struct invocation *in)
+{
+    struct ml_bundle_info *info = NULL;
+    int status = build_from(in, in->args, (size_t)in->n_args, &info);
+    if (status != 0)
+        return status;
+    note_skipped(info);
+    show_line(in, info);
+    json_open(&in->data, '{');
+    json_pair(&in->data, "bundle", info->bundle);
+    json_pair(&in->data, "name", info->name);
+    json_pair(&in->data, "version", info->version);
+    show_functions(&in->data, info);
+    json_close(&in->data, '}');
+    ml_bundle_info_free(info);
+    return 0;
+}
+
+static const struct command_option options[] = {
+    BUILD_OPTIONS,
+    {0, "object", NULL, "standard input is a shared object, not C"},
+    {'n', "name", "NAME", "the plugin's name (default: its own, or the file's)"},
+    OPTION_WAIT,
+    {0},
+};
+
+const struct command command_compile = {
+    .name = "compile",
+    .args = "SOURCE...|DIR|FILE.so|-|-e TEXT",
+    .summary = "build a bundle from C sources, or from a shared object",
+    .help = "Prints the bundle's id, the plugin's name and its functions; nothing is registered. "
+            "Functions that\n"
+            "cannot be called are told on stderr, with the reason. $CC, else cc, does the "
+            "compiling; what it\n"
+            "says comes out as it says it, and a build that fails is exit 65 and leaves nothing "
+            "behind.",
+    .example = "modload compile math.c",
+    .options = options,
+    .max_args = -1,
+    .run = run,
+};

@@ -1,0 +1,116 @@
+#include <string.h>
+
+#include "base/error.h"
+#include "base/words.h"
+#include "cmd/command.h"
+#include "modload/build.h"
+
+static void show_function(struct invocation *in, const struct ml_built_function *f,
+                          const char *indent)
+{
+    buf_fmt(&in->text, "%s%s\n", indent, f->signature);
+    const char *line = f->doc;
+    while (*line != '\0') {
+        size_t n = strcspn(line, "\n");
+        buf_fmt(&in->text, "%s    %.*s\n", indent, (int)n, line);
+        line += n + (line[n] == '\n');
+    }
+    json_open(&in->data, '{');
+    json_pair(&in->data, "name", f->name);
+    json_pair(&in->data, "signature", f->signature);
+    json_pair(&in->data, "doc", f->doc);
+    json_close(&in->data, '}');
+}
+
+static int show_one(struct invocation *in, const struct ml_bundle_info *info, const char *name)
+{
+    struct words_nearest nearest = {0};
+    for (size_t i = 0; i < info->n_functions; i++) {
+        words_consider(&nearest, name, info->functions[i].name);
+        if (strcmp(info->functions[i].name, name) == 0) {
+            show_function(in, &info->functions[i], "");
+            return 0;
+        }
+    }
+    ml_error_set(&in->err, ML_UNDEFINED, NULL, "%s has no function '%s'", info->name, name);
+    for (size_t i = 0; i < info->n_skipped; i++)
+        if (strcmp(info->skipped[i].name, name) == 0)
+            ml_error_hint(&in->err, "it is not callable: %s", info->skipped[i].reason);
+    if (in->err.hint[0] == '\0' && nearest.word != NULL)
+        ml_error_hint(&in->err, "did you mean '%s'?", nearest.word);
+    return failed(in);
+}
+
+static void field(struct invocation *in, const char *name, const char *value)
+{
+    json_pair(&in->data, name, value);
+    if (*value != '\0')
+        buf_fmt(&in->text, "%-12s %s\n", name, value);
+}
+
+static void show_all(struct invocation *in, const struct ml_entry *entry,
+                     const struct ml_bundle_info *info)
+{
+    struct ml_worker_status worker;
+    char uuid[ML_UUID_SIZE];
+    bool loaded = ml_worker_query(in->ctx, &entry->key, &worker, NULL) > 0;
+    ml_key_to_uuid(&entry->key, uuid);
+    json_open(&in->data, '{');
+    field(in, "uuid", uuid);
+    field(in, "name", entry->name);
+    field(in, "plugin", info->name);
+    field(in, "version", info->version);
+    field(in, "description", info->description);
+    field(in, "license", info->license);
+    field(in, "bundle", info->bundle);
+    buf_fmt(&in->text, "%-12s %s\n", "loaded", loaded ? "yes" : "no");
+    json_key(&in->data, "loaded");
+    json_bool(&in->data, loaded);
+    json_key(&in->data, "functions");
+    json_open(&in->data, '[');
+    buf_str(&in->text, "functions\n");
+    for (size_t i = 0; i < info->n_functions; i++)
+        show_function(in, &info->functions[i], "  ");
+    json_close(&in->data, ']');
+    json_key(&in->data, "skipped");
+    json_open(&in->data, '[');
+    if (info->n_skipped > 0)
+        buf_str(&in->text, "not callable\n");
+    for (size_t i = 0; i < info->n_skipped; i++) {
+        buf_fmt(&in->text, "  %s: %s\n", info->skipped[i].name, info->skipped[i].reason);
+        json_open(&in->data, '{');
+        json_pair(&in->data, "name", info->skipped[i].name);
+        json_pair(&in->data, "reason", info->skipped[i].reason);
+        json_close(&in->data, '}');
+    }
+    json_close(&in->data, ']');
+    json_close(&in->data, '}');
+}
+
+static int run(struct invocation *in)
+{
+    struct ml_entry entry;
+    struct ml_bundle_info *info = NULL;
+    int status = resolve_arg(in, in->args[0], &entry.key);
+    if (status != 0)
+        return status;
+    if (ml_entry_read(in->ctx, &entry.key, &entry, &in->err) < 0 ||
+        ml_bundle_info_read(in->ctx, entry.bundle, &info, &in->err) < 0)
+        return failed(in);
+    if (in->n_args > 1)
+        status = show_one(in, info, in->args[1]);
+    else
+        show_all(in, &entry, info);
+    ml_bundle_info_free(info);
+    return status;
+}
+
+const struct command command_info = {
+    .name = "info",
+    .args = "U [F]",
+    .summary = "show an entry, its functions and their comments, or one function",
+    .example = "modload info math divide",
+    .min_args = 1,
+    .max_args = 2,
+    .run = run,
+};

@@ -1,0 +1,76 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/command.h"
+
+struct listing {
+    struct invocation *in;
+    struct ml_key *live; /* keys that have a worker, asked for once */
+    size_t n_live;
+};
+
+static int collect_live(const struct ml_worker_status *worker, void *arg)
+{
+    struct listing *l = arg;
+    struct ml_key *more = realloc(l->live, (l->n_live + 1) * sizeof *more);
+    if (more == NULL)
+        return -1;
+    l->live = more;
+    l->live[l->n_live++] = worker->key;
+    return 0;
+}
+
+static bool is_live(const struct listing *l, const struct ml_key *key)
+{
+    for (size_t i = 0; i < l->n_live; i++)
+        if (memcmp(&l->live[i], key, sizeof *key) == 0)
+            return true;
+    return false;
+}
+
+static int show_entry(const struct ml_entry *e, void *arg)
+{
+    struct listing *l = arg;
+    struct buf *text = &l->in->text;
+    struct json *data = &l->in->data;
+    bool loaded = is_live(l, &e->key);
+    char uuid[ML_UUID_SIZE];
+    ml_key_to_uuid(&e->key, uuid);
+    buf_fmt(text, "%s  %s  %s  %s@%s  %s\n", uuid, e->name[0] ? e->name : "-", e->bundle,
+            e->plugin[0] ? e->plugin : "?", e->version, loaded ? "loaded" : "-");
+    json_open(data, '{');
+    json_pair(data, "uuid", uuid);
+    json_pair(data, "name", e->name);
+    json_pair(data, "plugin", e->plugin);
+    json_pair(data, "version", e->version);
+    json_pair(data, "bundle", e->bundle);
+    json_key(data, "loaded");
+    json_bool(data, loaded);
+    json_close(data, '}');
+    return 0;
+}
+
+static int run(struct invocation *in)
+{
+    struct listing l = {.in = in};
+    json_open(&in->data, '{');
+    json_key(&in->data, "entries");
+    json_open(&in->data, '[');
+    int status = ml_workers(in->ctx, collect_live, &l, &in->err);
+    if (status >= 0)
+        status = ml_entries(in->ctx, show_entry, &l, &in->err);
+    json_close(&in->data, ']');
+    json_close(&in->data, '}');
+    free(l.live);
+    return status < 0 ? failed(in) : 0;
+}
+
+const struct command command_list = {
+    .name = "list",
+    .args = "",
+    .summary = "list the registered entries",
+    .help = "A line per entry, in the order of the keys: key, name, bundle, plugin@version, loaded "
+            "or -.",
+    .example = "modload list --json",
+    .run = run,
+};

@@ -1,0 +1,133 @@
+/* The front (bin/modload, built with ML_FRONT) and the core (libexec/modload/modload-core) are this
+ * one program with two tables: the front is static, starts in the time of an empty program, and
+ * hands over whatever is not in its table, help included. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/scope.h"
+#include "cmd/command.h"
+
+#ifdef ML_FRONT
+#define HEAVY(name)
+#else
+#define HEAVY(name) LIGHT(name)
+#endif
+
+#define LIGHT(name) extern const struct command command_##name;
+#include "cmd/commands.def"
+#undef LIGHT
+
+#define LIGHT(name) &command_##name,
+const struct command *const command_table[] = {
+#include "cmd/commands.def"
+};
+const size_t command_count = sizeof command_table / sizeof *command_table;
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < command_count; i++)
+        if (strcmp(command_table[i]->name, name) == 0)
+            return command_table[i];
+    return NULL;
+}
+
+#ifdef ML_FRONT
+
+#include "client/prefix.h"
+
+/* Becomes the core. Returns only if that fails. */
+static int hand_over(struct invocation *in)
+{
+    AUTO_FREE char *path = prefix_path("libexec/modload/modload-core");
+    if (path != NULL)
+        execv(path, in->argv);
+    ml_error_errno(&in->err, ML_CANT_CREATE, errno, "cannot start '%s'",
+                   path ? path : "modload-core");
+    ml_error_hint(&in->err, "is modload installed whole? run: make install");
+    return in->err.status;
+}
+
+int run_source(struct invocation *in)
+{
+    return hand_over(in);
+}
+
+static int not_here(struct invocation *in, const char *name)
+{
+    return hand_over(in);
+}
+
+static int show_help(struct invocation *in)
+{
+    return hand_over(in);
+}
+
+#else
+
+static int not_here(struct invocation *in, const char *name)
+{
+    if (name != NULL)
+        return unknown_command(in, name);
+    in->command = command_find("help");
+    fputs("usage: modload COMMAND [ARG...]\nsee: modload help\n", stderr);
+    return ML_USAGE;
+}
+
+static int show_help(struct invocation *in)
+{
+    return help_about(in);
+}
+
+#endif
+
+static int with_context(struct invocation *in)
+{
+    struct ml_ctx_options options = {0};
+    if (option_duration(in, "wait", DEFAULT_WAIT_MS, &options.wait_ms) < 0)
+        return ML_USAGE;
+    if (ml_ctx_new(&options, &in->ctx, &in->err) < 0)
+        return failed(in);
+    int status = in->command->run(in);
+    ml_ctx_free(in->ctx);
+    return status;
+}
+
+static int dispatch(struct invocation *in, int argc)
+{
+    const char *name = argc > 1 ? in->argv[1] : NULL;
+    if (name != NULL && (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0))
+        name = "help";
+    if (name != NULL && strcmp(name, "--version") == 0)
+        name = "version";
+    in->command = name ? command_find(name) : NULL;
+    if (in->command == NULL)
+        return not_here(in, name);
+    if (invocation_parse(in, in->argv + 2) < 0)
+        return failed(in);
+    return in->want_help ? show_help(in) : with_context(in);
+}
+
+/* A closed standard descriptor would be taken by the next file that is opened. */
+static void open_stdio(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd < 3);
+    if (fd >= 3)
+        close(fd);
+}
+
+int main(int argc, char **argv)
+{
+    struct invocation in = {.argv = argv};
+    if (argc < 1)
+        return ML_USAGE;
+    open_stdio();
+    return invocation_finish(&in, dispatch(&in, argc));
+}

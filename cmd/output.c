@@ -1,0 +1,138 @@
+/* How answers and errors reach people and programs. stdout is the answer, stderr is the talk. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "cmd/command.h"
+
+/* One line, whatever a plugin or a path put into it: control characters could move the cursor of a
+ * terminal or fake another message. */
+static void put_line(const char *before, const char *text)
+{
+    BUF_AUTO line = BUF_INIT;
+    buf_str(&line, before);
+    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
+        if (*p < 0x20 || *p == 0x7f)
+            buf_fmt(&line, "\\x%02x", *p);
+        else
+            buf_char(&line, (char)*p);
+    buf_char(&line, '\n');
+    if (!line.failed)
+        fs_write_all(STDERR_FILENO, line.data,
+                     line.len); /* no better place to say that it failed */
+}
+
+void note(const char *fmt, ...)
+{
+    BUF_AUTO text = BUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vfmt(&text, fmt, ap);
+    va_end(ap);
+    put_line("modload: ", buf_text(&text));
+}
+
+int usage_error(struct invocation *in, const char *fmt, ...)
+{
+    BUF_AUTO text = BUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vfmt(&text, fmt, ap);
+    va_end(ap);
+    ml_error_set(&in->err, ML_USAGE, NULL, "%s", buf_text(&text));
+    ml_error_hint(&in->err, "usage: modload %s %s", in->command->name, in->command->args);
+    return ML_USAGE;
+}
+
+int failed(const struct invocation *in)
+{
+    return in->err.status ? in->err.status : ML_BUG;
+}
+
+static void put_error(struct json *j, const struct ml_error *err)
+{
+    json_open(j, '{');
+    json_pair(j, "code", err->code);
+    json_pair(j, "message", err->message);
+    json_pair(j, "hint", err->hint);
+    if (err->outcome[0] != '\0')
+        json_pair(j, "outcome", err->outcome);
+    json_close(j, '}');
+}
+
+static void put_envelope(const struct invocation *in, int status, struct json *j)
+{
+    bool error = in->err.status != 0;
+    json_open(j, '{');
+    json_key(j, "modload");
+    json_int(j, 1);
+    json_pair(j, "command", in->command ? in->command->name : "");
+    json_pair(j, "status", error ? "error" : "ok");
+    json_key(j, "exit_code");
+    json_int(j, status);
+    json_key(j, "data");
+    if (in->data.out.len > 0 && !error)
+        buf_add(&j->out, in->data.out.data, in->data.out.len);
+    else
+        buf_str(&j->out, "null");
+    j->comma = true;
+    json_key(j, "errors");
+    json_open(j, '[');
+    if (error)
+        put_error(j, &in->err);
+    json_close(j, ']');
+    json_close(j, '}');
+    buf_char(&j->out, '\n');
+}
+
+static int write_answer(struct invocation *in, int status)
+{
+    JSON_AUTO envelope = {0};
+    if (in->want_json)
+        put_envelope(in, status, &envelope);
+    const struct buf *out = in->want_json ? &envelope.out : &in->text;
+    if (in->data.out.failed || out->failed) {
+        ml_error_memory(&in->err);
+        return ML_LIMIT;
+    }
+    if (out->len > 0 && fs_write_all(STDOUT_FILENO, out->data, out->len) < 0) {
+        ml_error_errno(&in->err, ML_IO, errno, "cannot write to standard output");
+        return ML_IO;
+    }
+    return status;
+}
+
+/* Whether the words ask for JSON, for a command whose options could not be read. */
+static bool asks_json(const struct invocation *in)
+{
+    for (char **word = in->argv; in->argv[0] != NULL && *word != NULL; word++)
+        if (strcmp(*word, "--json") == 0)
+            return true;
+    return false;
+}
+
+int invocation_finish(struct invocation *in, int status)
+{
+    if (in->err.status == ML_USAGE && asks_json(in))
+        in->want_json = true;
+    status = write_answer(in, status);
+    if (in->err.status != 0) {
+        put_line("modload: ", in->err.message);
+        if (in->err.hint[0] != '\0')
+            put_line("  hint: ", in->err.hint);
+    }
+    free(in->args);
+    buf_free(&in->text);
+    json_free(&in->data);
+    return status;
+}
+
+int resolve_arg(struct invocation *in, const char *word, struct ml_key *key)
+{
+    return ml_resolve(in->ctx, word, key, &in->err) < 0 ? failed(in) : 0;
+}

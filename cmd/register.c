@@ -1,0 +1,85 @@
+#include <string.h>
+
+#include "base/scope.h"
+#include "cmd/build.h"
+#include "cmd/command.h"
+
+enum { BUNDLE_PREFIX_MIN = 6 };
+
+/* A bundle's id, or a prefix of one, is never taken for a file: a file of that name is ./b-... */
+static bool is_bundle(const char *word)
+{
+    return strncmp(word, "b-", 2) == 0 && strlen(word) >= BUNDLE_PREFIX_MIN &&
+           strspn(word + 2, "abcdefghijklmnopqrstuvwxyz234567") == strlen(word + 2);
+}
+
+/* Finds or builds the bundle. 0 and its id, or the exit status. */
+static int choose_bundle(struct invocation *in, char *const *words, size_t n,
+                         char bundle[ML_BUNDLE_ID_SIZE])
+{
+    struct ml_bundle_info *info = NULL;
+    if (n == 1 && is_bundle(words[0]))
+        return ml_bundle_resolve(in->ctx, words[0], bundle, &in->err) < 0 ? failed(in) : 0;
+    int status = build_from(in, words, n, &info);
+    if (status != 0)
+        return status;
+    note_skipped(info);
+    strcpy(bundle, info->bundle);
+    ml_bundle_info_free(info);
+    return 0;
+}
+
+static int run(struct invocation *in)
+{
+    struct ml_key key;
+    struct ml_register_result result;
+    char bundle[ML_BUNDLE_ID_SIZE], uuid[ML_UUID_SIZE];
+    if (ml_key_parse(in->args[0], &key, NULL) < 0) {
+        int status = resolve_arg(in, in->args[0], &key);
+        if (status != 0)
+            return status;
+    }
+    int status = choose_bundle(in, in->args + 1, (size_t)in->n_args - 1, bundle);
+    if (status != 0)
+        return status;
+    AUTO_FREE char *origin =
+        in->n_args > 1 && !is_bundle(in->args[1]) ? source_origin(in->args[1]) : NULL;
+    if (ml_register(in->ctx, &key, bundle, option_value(in, "name", NULL), origin, &result,
+                    &in->err) < 0)
+        return failed(in);
+    ml_key_to_uuid(&key, uuid);
+    if (!result.changed)
+        note("%s is registered as %s already", uuid, bundle);
+    if (result.name_taken)
+        note("the name '%s' belongs to another entry: %s has none", result.plugin, uuid);
+    json_open(&in->data, '{');
+    json_pair(&in->data, "uuid", uuid);
+    json_pair(&in->data, "bundle", bundle);
+    json_pair(&in->data, "name", result.name);
+    json_pair(&in->data, "version", result.version);
+    json_key(&in->data, "changed");
+    json_bool(&in->data, result.changed);
+    json_close(&in->data, '}');
+    return 0;
+}
+
+static const struct command_option options[] = {
+    BUILD_OPTIONS,
+    {'n', "name", "NAME", "the entry's name (default: the plugin's, if no other entry has it)"},
+    OPTION_WAIT,
+    {0},
+};
+
+const struct command command_register = {
+    .name = "register",
+    .args = "U BUNDLE|SOURCE...|DIR|FILE.so|-|-e TEXT",
+    .summary = "point an entry at a bundle, building it first where needed",
+    .help = "U may be new: then it has to be a UUID or 32 hex digits. What is registered already "
+            "stays as it is,\n"
+            "and a change is there at once, whole. Nothing is loaded.",
+    .example = "modload register $id math.c",
+    .options = options,
+    .min_args = 1,
+    .max_args = -1,
+    .run = run,
+};

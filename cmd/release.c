@@ -1,0 +1,90 @@
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "cmd/command.h"
+
+struct all {
+    struct ml_key *key;
+    size_t n;
+};
+
+static int collect(const struct ml_worker_status *worker, void *arg)
+{
+    struct all *all = arg;
+    struct ml_key *more = realloc(all->key, (all->n + 1) * sizeof *more);
+    if (more == NULL)
+        return -1;
+    all->key = more;
+    all->key[all->n++] = worker->key;
+    return 0;
+}
+
+static int release_one(struct invocation *in, const struct ml_key *key)
+{
+    char uuid[ML_UUID_SIZE];
+    if (ml_release(in->ctx, key, ML_RELEASE_NOW, &in->err) < 0)
+        return failed(in);
+    ml_key_to_uuid(key, uuid);
+    json_string(&in->data, uuid);
+    return 0;
+}
+
+/* One that has left by itself since we looked is as gone as it should be. */
+static int release_all(struct invocation *in)
+{
+    struct all all = {0};
+    int status = ml_workers(in->ctx, collect, &all, &in->err) < 0 ? failed(in) : 0;
+    for (size_t i = 0; i < all.n && status == 0; i++) {
+        status = release_one(in, &all.key[i]);
+        if (status == ML_NOT_LOADED) {
+            in->err = (struct ml_error)ML_ERROR_INIT;
+            status = 0;
+        }
+    }
+    free(all.key);
+    return status;
+}
+
+static int release_args(struct invocation *in)
+{
+    int status = 0;
+    for (int i = 0; i < in->n_args && status == 0; i++) {
+        struct ml_key key;
+        status = resolve_arg(in, in->args[i], &key);
+        if (status == 0)
+            status = release_one(in, &key);
+    }
+    return status;
+}
+
+static int run(struct invocation *in)
+{
+    bool all = option_given(in, "all");
+    if (all == (in->n_args > 0))
+        return usage_error(in, "release: give keys, or --all");
+    json_open(&in->data, '{');
+    json_key(&in->data, "released");
+    json_open(&in->data, '[');
+    int status = all ? release_all(in) : release_args(in);
+    json_close(&in->data, ']');
+    json_close(&in->data, '}');
+    return status;
+}
+
+static const struct command_option options[] = {
+    {'a', "all", NULL, "release every worker of this registry"},
+    {0},
+};
+
+const struct command command_release = {
+    .name = "release",
+    .args = "U...|--all",
+    .summary = "end the worker of an entry",
+    .help = "Returns when the worker and its calls are gone. Callers that were waiting get 'not "
+            "loaded' at once.\n"
+            "Exit 69 when there was none.",
+    .example = "modload release math",
+    .options = options,
+    .max_args = -1,
+    .run = run,
+};

@@ -1,0 +1,80 @@
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cmd/command.h"
+
+/* Something with a slash, or with the ending of a source, is a path; a plain word is a key or a
+ * name. */
+static bool is_source(const char *word)
+{
+    const char *dot = strrchr(word, '.');
+    if (strchr(word, '/') != NULL)
+        return true;
+    return dot != NULL &&
+           (strcmp(dot, ".c") == 0 || strcmp(dot, ".h") == 0 || strcmp(dot, ".so") == 0);
+}
+
+/* A failing release must not hide what became of the call: it is only told. */
+static void release(struct invocation *in, const struct ml_key *key)
+{
+    struct ml_error err = ML_ERROR_INIT;
+    if (ml_release(in->ctx, key, ML_RELEASE_DRAIN, &err) < 0 && err.status != ML_NOT_LOADED)
+        note("cannot release '%s': %s", in->args[0], err.message);
+}
+
+/* Between our load and our call another `run --release` may have ended the worker: then our call
+ * never began, and it is safe to load and call again. */
+static int load_and_call(struct invocation *in, const struct ml_key *key, int64_t timeout_ms)
+{
+    enum { TRIES = 100 };
+    int status = ML_NOT_LOADED;
+    for (int i = 0; i < TRIES && status == ML_NOT_LOADED; i++) {
+        in->err = (struct ml_error)ML_ERROR_INIT;
+        if (ml_load(in->ctx, key, timeout_ms, NULL, &in->err) < 0)
+            return failed(in);
+        status = call_and_answer(in, key, in->args + 1, in->n_args - 1, timeout_ms);
+        if (strcmp(in->err.code, "not_loaded") != 0)
+            return status;
+    }
+    return status;
+}
+
+static int run(struct invocation *in)
+{
+    struct ml_key key;
+    int64_t timeout_ms;
+    if (option_duration(in, "timeout", DEFAULT_TIMEOUT_MS, &timeout_ms) < 0)
+        return ML_USAGE;
+    if (is_source(in->args[0]))
+        return run_source(in);
+    int status = resolve_arg(in, in->args[0], &key);
+    if (status != 0)
+        return status;
+    status = load_and_call(in, &key, timeout_ms);
+    if (option_given(in, "release"))
+        release(in, &key);
+    return status;
+}
+
+static const struct command_option options[] = {
+    OPTION_TIMEOUT,
+    OPTION_WAIT,
+    {'r', "release", NULL, "end the worker afterwards, whoever had started it"},
+    {0},
+};
+
+const struct command command_run = {
+    .name = "run",
+    .args = "U|SOURCE F [ARG...]",
+    .summary = "load an entry if needed, and call a function of it",
+    .help = "With a source file or directory (anything with a slash, or ending in .c, .h or .so) "
+            "it is built and\n"
+            "registered under a key of its own first, which stays the same for the same path.\n"
+            "The worker stays unless --release is given. Everything behind F belongs to the call.",
+    .example = "modload run --release ./math.c add 2 3",
+    .options = options,
+    .min_args = 2,
+    .max_args = -1,
+    .call_args = 2,
+    .run = run,
+};
