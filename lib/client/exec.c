@@ -97,6 +97,18 @@ static void wait_closed(int fd)
         ;
 }
 
+/* "divide: division_by_zero: cannot divide 1 by zero": which function, and the word that it failed with. */
+static void add_context(const struct ml_call *call, struct ml_error *err)
+{
+    if (err == NULL)
+        return;
+    bool failed = strcmp(err->outcome, "plugin_error") == 0;
+    if (failed && err->status == ML_FAILED && strcmp(err->code, "exited") != 0)
+        ml_error_wrap(err, "%s", err->code);
+    if (failed || strcmp(err->outcome, "timeout") == 0 || strcmp(err->outcome, "cancelled") == 0)
+        ml_error_wrap(err, "%s", call->function);
+}
+
 static int receive_outcome(int fd, const char *uuid, const struct ml_call *call,
                            struct ml_value *result, struct ml_error *err)
 {
@@ -117,6 +129,8 @@ static int receive_outcome(int fd, const char *uuid, const struct ml_call *call,
         return receive_failed(uuid, EPROTO, 0, err);
     int status = wire_get_outcome(&answer, result, err);
     wait_closed(fd);
+    if (status < 0)
+        add_context(call, err);
     return status;
 }
 

@@ -61,7 +61,7 @@ __attribute__((format(printf, 2, 0))) static void host_fail(const char *code, co
     finish(put_error, &err);
 }
 
-static const struct ml_host host = {.size = sizeof host, .fail = host_fail};
+const struct ml_host call_host = {.size = sizeof call_host, .fail = host_fail};
 
 /* ---- its beginning ---- */
 
@@ -189,7 +189,6 @@ static _Noreturn void invoke(const struct object *object, char *const *texts, si
         undefined(object, texts[0]);
     if (convert_args(function, texts + 1, n - 1, slots, &err) < 0)
         finish(put_error, &err);
-    object_attach(&host);
     function->stub(address, slots, result);
     if (convert_result(function, result, scratch, &value, &err) < 0)
         finish(put_error, &err);

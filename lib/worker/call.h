@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "client/wire.h"
+#include "modload/plugin.h"
 #include "worker/object.h"
 
 /* What the call leaves for its supervisor in memory that both share: an OUTCOME payload. The call
@@ -29,6 +30,9 @@ struct call_setup {
     int taken; /* one byte goes there when a client was accepted: the worker makes another spare */
     int supervisor; /* takes one struct call_begin with the connection */
 };
+
+/* What a plugin finds of its host. Its functions may be called in a call only. */
+extern const struct ml_host call_host;
 
 /* Waits for a client, runs its call and ends the process. Exit status 0 whatever the outcome. */
 _Noreturn void call_run(const struct call_setup *setup);

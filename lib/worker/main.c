@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "client/start.h"
 #include "client/wire.h"
+#include "worker/call.h"
 #include "worker/object.h"
 #include "worker/tree.h"
 #include "worker/worker.h"
@@ -53,6 +54,7 @@ int main(int argc, char **argv)
     settle();
     if (object_map(WORKER_FD_BUNDLE, &object, &err) < 0)
         fail(&err);
+    object_attach(&call_host);
     close(WORKER_FD_BUNDLE);
     struct worker_setup setup = {
         .uuid = argv[1],

@@ -28,7 +28,8 @@ enum {
     CONTROL_MS = 500, /* a question is one small frame */
     LEAVE_MS = 2000,  /* what supervisors have to end their calls and say so */
     RETRY_MS = 50,    /* between two tries to make a spare, when processes are short */
-    POLL_FIXED = 3,
+    QUIET_MS = 5,     /* how long a call may have the processors to itself before a spare is made */
+    POLL_FIXED = 4,
 };
 
 struct worker {
@@ -39,7 +40,8 @@ struct worker {
     int lifeline[2]; /* supervisors hold the reading end */
     int signals;     /* signalfd: SIGCHLD, SIGTERM */
     pid_t spare;     /* the supervisor whose call waits for a client; 0: none */
-    int64_t retry;   /* when to try again to make one; -1: no need */
+    int64_t due;     /* when to make one at the latest; -1: there is one, or none is wanted */
+    bool scarce;     /* making one has just failed, or it died unused: not before `due`, then */
     pid_t *supervisor;
     size_t n_supervisors, cap_supervisors;
     int conn[CONNS];
@@ -90,23 +92,19 @@ static void make_spare(struct worker *w)
                                          w->lifeline[0]};
         supervisor_run(&setup);
     }
-    if (pid < 0 || !remember(w, pid)) {
-        w->retry = clock_ms() + RETRY_MS;
-        return;
-    }
-    w->spare = pid;
-    w->retry = -1;
+    w->scarce = pid < 0 || !remember(w, pid);
+    w->spare = w->scarce ? 0 : pid;
+    w->due = w->scarce ? clock_ms() + RETRY_MS : -1;
 }
 
-/* Calls that have taken a client since we looked. More than one byte: not while each spare is made
- * here. */
+/* The spare has taken a client. Making the next one at once would take a processor, and the caches,
+ * from the call that somebody waits for; when it has ended, or somebody else waits, there is time. */
 static void take_in_taken(struct worker *w)
 {
     char bytes[64];
     if (read(w->taken[0], bytes, sizeof bytes) > 0) {
         w->spare = 0;
-        if (!w->draining)
-            make_spare(w);
+        w->due = w->draining ? -1 : clock_ms() + QUIET_MS;
     }
 }
 
@@ -129,7 +127,10 @@ static void take_in_dead(struct worker *w)
         forget(w, pid);
         if (pid == w->spare) {
             w->spare = 0;
-            w->retry = w->draining ? -1 : clock_ms() + RETRY_MS;
+            w->scarce = true;
+            w->due = w->draining ? -1 : clock_ms() + RETRY_MS;
+        } else if (w->due >= 0 && !w->scarce) {
+            w->due = 0;
         }
     }
     if (orphans)
@@ -188,6 +189,7 @@ static void turn_away_new(struct worker *w)
     BUF_AUTO payload = BUF_INIT;
     struct ml_error err = ML_ERROR_INIT;
     w->draining = true;
+    w->due = -1;
     ml_error_set(&err, ML_NOT_LOADED, "not_loaded", "%s was released before the call began",
                  w->setup->uuid);
     ml_error_hint(&err, "load it again: modload load %s", w->setup->uuid);
@@ -249,11 +251,14 @@ static void turn(struct worker *w)
 {
     struct pollfd p[POLL_FIXED + CONNS] = {{.fd = w->signals, .events = POLLIN},
                                            {.fd = w->taken[0], .events = POLLIN},
-                                           {.fd = w->setup->control, .events = POLLIN}};
+                                           {.fd = w->setup->control, .events = POLLIN},
+                                           {.fd = -1, .events = POLLIN}};
+    if (w->due >= 0 && !w->scarce)
+        p[3].fd = w->setup->call; /* somebody waits, and there is no spare */
     size_t n = w->n_conns;
     for (size_t i = 0; i < n; i++)
         p[POLL_FIXED + i] = (struct pollfd){.fd = w->conn[i], .events = POLLIN};
-    if (poll(p, POLL_FIXED + n, clock_poll_timeout(w->retry)) < 0)
+    if (poll(p, POLL_FIXED + n, clock_poll_timeout(w->due)) < 0)
         return;
     if (p[1].revents != 0)
         take_in_taken(w);
@@ -266,7 +271,7 @@ static void turn(struct worker *w)
         accept_conn(w);
     if (w->draining && w->n_supervisors == 0)
         w->leave = true;
-    if (w->retry >= 0 && clock_ms() >= w->retry && w->spare == 0)
+    if (w->due >= 0 && (p[3].revents != 0 || clock_ms() >= w->due))
         make_spare(w);
 }
 
@@ -315,7 +320,7 @@ static int open_channels(struct worker *w)
 
 _Noreturn void worker_run(const struct worker_setup *setup)
 {
-    struct worker w = {.setup = setup, .started = clock_ms(), .retry = -1, .leaving_for = -1};
+    struct worker w = {.setup = setup, .started = clock_ms(), .due = -1, .leaving_for = -1};
     BUF_AUTO payload = BUF_INIT;
     struct ml_value ready = {.type = ML_VALUE_NONE};
     if (open_channels(&w) < 0)
