@@ -3,17 +3,15 @@
 static int run(struct invocation *in)
 {
     struct ml_key key;
-    int status = resolve_arg(in, in->args[0], &key);
-    if (status != 0 && in->err.status == ML_NO_INPUT) {
-        in->err = (struct ml_error)ML_ERROR_INIT; /* what is not there need not be taken out */
-        note("nothing is registered as '%s'", in->args[0]);
-        return 0;
-    }
-    if (status != 0)
-        return status;
-    int changed = ml_unregister(in->ctx, &key, &in->err);
-    if (changed < 0)
+    int changed = ml_resolve(in->ctx, in->args[0], &key, &in->err);
+    if (changed == 0)
+        changed = ml_unregister(in->ctx, &key, &in->err);
+    if (changed < 0 && in->err.status != ML_NO_INPUT)
         return failed(in);
+    if (changed < 0) {
+        in->err = (struct ml_error)ML_ERROR_INIT; /* what is not there need not be taken out */
+        changed = 0;
+    }
     if (!changed)
         note("nothing is registered as '%s'", in->args[0]);
     json_open(&in->data, '{');

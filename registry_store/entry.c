@@ -92,7 +92,9 @@ int store_each_name(struct store *store, int (*each)(const char *name, const cha
     if (store->fd < 0)
         return 0;
     if (names_read(store->fd, "names", &names) < 0)
-        return ml_error_errno(err, 0, errno, "cannot read '%s/names'", store->home);
+        return errno == ENOENT
+                   ? 0
+                   : ml_error_errno(err, 0, errno, "cannot read '%s/names'", store->home);
     int status = 0;
     for (size_t i = 0; i < names.n && status == 0; i++) {
         char uuid[STORE_UUID_SIZE];
@@ -160,15 +162,31 @@ static int record_write(struct store *store, const struct store_change *change,
     return 0;
 }
 
-/* Copies the value of `word` in the newest record, or "". */
-static void record_read(struct store *store, const char *uuid, const char *word, char *value,
-                        size_t size)
+/* Undoes what record_line() did, in place. */
+static void record_decode(char *text)
+{
+    char *to = text;
+    for (const char *p = text; *p != '\0'; p++) {
+        unsigned code;
+        if (*p == '%' && sscanf(p + 1, "%2x", &code) == 1) {
+            *to++ = (char)code;
+            p += 2;
+        } else {
+            *to++ = *p;
+        }
+    }
+    *to = '\0';
+}
+
+/* Copies the value of `word` in record `number`, or "". */
+static void record_read(struct store *store, const char *uuid, unsigned long number,
+                        const char *word, char *value, size_t size)
 {
     BUF_AUTO text = BUF_INIT;
-    char path[ENTRY_PATH_SIZE], number[24];
+    char path[ENTRY_PATH_SIZE], leaf[24];
     value[0] = '\0';
-    snprintf(number, sizeof number, "%lu", newest_record(store, uuid));
-    entry_path(uuid, number, path);
+    snprintf(leaf, sizeof leaf, "%lu", number);
+    entry_path(uuid, leaf, path);
     if (store->fd < 0 || fs_read_file(store->fd, path, &text, RECORD_MAX) < 0)
         return;
     size_t n = strlen(word);
@@ -176,27 +194,38 @@ static void record_read(struct store *store, const char *uuid, const char *word,
         next = strchr(line, '\n');
         if (next != NULL)
             *next++ = '\0';
-        if (strncmp(line, word, n) == 0 && line[n] == ' ')
+        if (strncmp(line, word, n) == 0 && line[n] == ' ') {
             snprintf(value, size, "%s", line + n + 1);
+            record_decode(value);
+        }
     }
 }
 
+static bool name_leads_to(struct store *store, const char *name, const char *uuid)
+{
+    char owner[STORE_UUID_SIZE];
+    return store_name_valid(name) && store_name_lookup(store, name, owner, NULL) == 0 &&
+           strcmp(owner, uuid) == 0;
+}
+
+/* The links decide; the records only say which ones to look at. Not only the newest: a change that
+ * was cut short has left a record of what never came to be. */
 int store_entry_name(struct store *store, const char *uuid, char name[STORE_NAME_SIZE],
                      struct ml_error *err)
 {
-    char owner[STORE_UUID_SIZE];
-    record_read(store, uuid, "name", name, STORE_NAME_SIZE);
-    /* The link decides; the record only says which link to look at. */
-    if (!store_name_valid(name) || store_name_lookup(store, name, owner, NULL) < 0 ||
-        strcmp(owner, uuid) != 0)
-        name[0] = '\0';
+    for (unsigned long number = newest_record(store, uuid); number > 0; number--) {
+        record_read(store, uuid, number, "name", name, STORE_NAME_SIZE);
+        if (name_leads_to(store, name, uuid))
+            return 0;
+    }
+    name[0] = '\0';
     return 0;
 }
 
 int store_entry_origin(struct store *store, const char *uuid, char *origin, size_t size,
                        struct ml_error *err)
 {
-    record_read(store, uuid, "origin", origin, size);
+    record_read(store, uuid, newest_record(store, uuid), "origin", origin, size);
     return 0;
 }
 
@@ -266,6 +295,21 @@ static int drop_name(struct store *store, const char *name, struct ml_error *err
     return 0;
 }
 
+/* Takes away every name that the entry ever had but the one that it has now. */
+static int drop_old_names(struct store *store, const struct store_change *change,
+                          struct ml_error *err)
+{
+    char name[STORE_NAME_SIZE];
+    for (unsigned long number = newest_record(store, change->uuid); number > 0; number--) {
+        record_read(store, change->uuid, number, "name", name, sizeof name);
+        if (change->name != NULL && strcmp(name, change->name) == 0)
+            continue;
+        if (name_leads_to(store, name, change->uuid) && drop_name(store, name, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static bool text_equal(const char *a, const char *b)
 {
     return strcmp(a ? a : "", b ? b : "") == 0;
@@ -291,9 +335,7 @@ int store_change_entry(struct store *store, const struct store_change *change, s
     if ((change->bundle ? put_entry(store, change, err)
                         : take_entry_out(store, change->uuid, err)) < 0)
         return -1;
-    if (*name != '\0' && !text_equal(name, change->name) && drop_name(store, name, err) < 0)
-        return -1;
-    return 1;
+    return drop_old_names(store, change, err) < 0 ? -1 : 1;
 }
 
 /* ---- listing ---- */
@@ -346,7 +388,9 @@ int store_each_entry(struct store *store, const char *prefix,
         return each_in_shard(store, shard, prefix, each, arg, err);
     }
     if (names_read(store->fd, "entries", &shards) < 0)
-        return ml_error_errno(err, 0, errno, "cannot read '%s/entries'", store->home);
+        return errno == ENOENT
+                   ? 0
+                   : ml_error_errno(err, 0, errno, "cannot read '%s/entries'", store->home);
     int status = 0;
     for (size_t i = 0; i < shards.n && status == 0; i++)
         if (strncmp(shards.item[i], prefix, strlen(prefix)) == 0)

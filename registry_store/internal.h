@@ -29,7 +29,7 @@ int bundle_missing(struct store *store, const char *id, struct ml_error *err);
 /* The last part of a link's target, if the link can be read; null otherwise. */
 const char *link_leaf(struct store *store, const char *path, char target[LINK_SIZE]);
 
-/* Sorted names in a directory; hidden ones left out. The caller frees with names_free(). */
+/* Sorted names in a directory, but "." and "..". The caller frees with names_free(). */
 struct names {
     char **item;
     size_t n;

@@ -91,8 +91,19 @@ static int check_only_ours(struct store *store, struct ml_error *err)
     return status;
 }
 
-/* FORMAT comes last: where it is, everything else is. Two makers at once do no harm to each other.
- */
+static int write_format(struct store *store, struct ml_error *err)
+{
+    /* Under the lock: another maker may be done by now, and sweep what it finds in tmp/. */
+    AUTO_CLOSE int lock = store_write_lock(store, err);
+    int format = lock < 0 ? -1 : check_format(store, err);
+    if (format != 0)
+        return format;
+    if (fs_replace_file(store->fd, "tmp", "FORMAT", format_text, strlen(format_text), 0600) < 0)
+        return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot write '%s/FORMAT'", store->home);
+    return 0;
+}
+
+/* FORMAT comes last: where it is, everything else is. */
 static int make_home(struct store *store, struct ml_error *err)
 {
     if (check_only_ours(store, err) < 0)
@@ -101,9 +112,7 @@ static int make_home(struct store *store, struct ml_error *err)
         if (fs_mkdir(store->fd, home_dirs[d], 0700) < 0)
             return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot make '%s/%s'", store->home,
                                   home_dirs[d]);
-    if (fs_replace_file(store->fd, "tmp", "FORMAT", format_text, strlen(format_text), 0600) < 0)
-        return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot write '%s/FORMAT'", store->home);
-    return 0;
+    return write_format(store, err);
 }
 
 /* Removes builds whose maker is dead: its flock on their directory went with it. */
@@ -202,7 +211,7 @@ int store_write_lock(struct store *store, struct ml_error *err)
     if (fd < 0)
         return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot open '%s/locks/write'",
                               store->home);
-    if (fs_lock(fd, (int)store->wait_ms) < 0) {
+    if (fs_lock(fd, store->wait_ms) < 0) {
         if (errno == EWOULDBLOCK)
             return lock_busy(store, fd, err);
         return ml_error_errno(err, ML_IO, errno, "cannot lock '%s/locks/write'", store->home);
@@ -249,7 +258,8 @@ int names_read(int dirfd, const char *path, struct names *ret)
     }
     struct dirent *e;
     while (errno = 0, (e = readdir(dir)) != NULL)
-        if (e->d_name[0] != '.' && names_add(&names, &cap, e->d_name) < 0)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+            names_add(&names, &cap, e->d_name) < 0)
             break;
     if (errno != 0) {
         int saved = errno;

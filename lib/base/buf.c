@@ -38,6 +38,7 @@ bool buf_reserve(struct buf *b, size_t more)
     }
     b->data = data;
     b->cap = cap;
+    b->data[b->len] = '\0';
     return true;
 }
 
@@ -96,7 +97,6 @@ char *buf_steal(struct buf *b)
         buf_free(b);
         return NULL;
     }
-    b->data[b->len] = '\0';
     char *text = b->data;
     *b = (struct buf)BUF_INIT;
     return text;

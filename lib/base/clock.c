@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -29,24 +30,32 @@ void clock_sleep_ms(int ms)
     nanosleep(&pause, NULL);
 }
 
-/* Reads digits with at most one point into thousandths; `*end` is what follows them. */
-static int64_t thousandths(const char *text, const char **end)
+struct decimal {
+    int64_t whole, billionths; /* the fraction, rounded up */
+};
+
+/* Reads digits with at most one point; the end of them, or null when there are none or too many. */
+static const char *decimal_parse(const char *text, struct decimal *d)
 {
-    int64_t value = 0;
     const char *p = text;
+    *d = (struct decimal){0, 0};
     for (; isdigit((unsigned char)*p); p++) {
-        if (value > INT64_MAX / 1000000)
-            return -1;
-        value = value * 10 + (*p - '0');
+        if (d->whole > INT64_MAX / 100)
+            return NULL;
+        d->whole = d->whole * 10 + (*p - '0');
     }
-    value *= 1000;
-    if (p > text && *p == '.' && isdigit((unsigned char)p[1])) {
-        int64_t unit = 100;
-        for (p++; isdigit((unsigned char)*p); p++, unit /= 10)
-            value += unit * (*p - '0');
+    if (p == text)
+        return NULL;
+    if (*p != '.' || !isdigit((unsigned char)p[1]))
+        return p;
+    int64_t unit = 100000000;
+    bool more = false;
+    for (p++; isdigit((unsigned char)*p); p++, unit /= 10) {
+        d->billionths += unit * (*p - '0');
+        more = more || (unit == 0 && *p != '0');
     }
-    *end = p;
-    return p == text ? -1 : value;
+    d->billionths += more;
+    return p;
 }
 
 int64_t clock_parse_duration(const char *text)
@@ -56,16 +65,15 @@ int64_t clock_parse_duration(const char *text)
         int64_t ms;
     } units[] = {{"ms", 1}, {"s", 1000}, {"", 1000}, {"m", 60000}, {"h", 3600000}};
     const int64_t max_ms = 10LL * 366 * 24 * 3600 * 1000;
-    const char *suffix;
-    int64_t value = thousandths(text, &suffix);
-    if (value < 0)
-        return -1;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+    struct decimal d;
+    const char *suffix = decimal_parse(text, &d);
+    for (size_t i = 0; suffix != NULL && i < sizeof units / sizeof *units; i++) {
         if (strcmp(suffix, units[i].suffix) != 0)
             continue;
-        if (value > max_ms / units[i].ms * 1000)
+        if (d.whole > max_ms / units[i].ms)
             return -1;
-        return (value * units[i].ms + 999) / 1000;
+        int64_t ms = d.whole * units[i].ms + (d.billionths * units[i].ms + 999999999) / 1000000000;
+        return ms > max_ms ? -1 : ms;
     }
     return -1;
 }

@@ -43,6 +43,14 @@ static void text_format(char *text, size_t size, const char *fmt, va_list ap)
         memcpy(text + size - 4, "...", 4);
 }
 
+/* Appends ": more", cut in the same way. */
+static void text_append(char *text, size_t size, const char *more)
+{
+    size_t used = strlen(text);
+    if (snprintf(text + used, size - used, ": %s", more) >= (int)(size - used))
+        memcpy(text + size - 4, "...", 4);
+}
+
 int ml_error_set(struct ml_error *err, int status, const char *code, const char *fmt, ...)
 {
     if (err == NULL)
@@ -90,8 +98,7 @@ int ml_error_errno(struct ml_error *err, int status, int errnum, const char *fmt
     va_start(ap, fmt);
     text_format(err->message, sizeof err->message, fmt, ap);
     va_end(ap);
-    size_t used = strlen(err->message);
-    snprintf(err->message + used, sizeof err->message - used, ": %s", strerror(errnum));
+    text_append(err->message, sizeof err->message, strerror(errnum));
     if (errnum == ENOSPC || errnum == EDQUOT)
         ml_error_hint(err, "make room on the disk, then run the command again");
     return -1;
@@ -112,10 +119,7 @@ int ml_error_wrap(struct ml_error *err, const char *fmt, ...)
     va_start(ap, fmt);
     text_format(err->message, sizeof err->message, fmt, ap);
     va_end(ap);
-    size_t used = strlen(err->message);
-    int n = snprintf(err->message + used, sizeof err->message - used, ": %s", inner);
-    if (n >= (int)(sizeof err->message - used))
-        memcpy(err->message + sizeof err->message - 4, "...", 4);
+    text_append(err->message, sizeof err->message, inner);
     return -1;
 }
 

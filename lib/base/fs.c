@@ -134,6 +134,10 @@ int fs_mkdir(int dirfd, const char *path, mode_t mode)
 
 int fs_mkdir_parents(const char *path, mode_t mode)
 {
+    if (*path == '\0') {
+        errno = ENOENT;
+        return -1;
+    }
     AUTO_FREE char *copy = strdup(path);
     if (copy == NULL)
         return -1;
@@ -208,7 +212,7 @@ ssize_t fs_read_link(int dirfd, const char *path, char *target, size_t size)
     return n;
 }
 
-int fs_lock(int fd, int wait_ms)
+int fs_lock(int fd, int64_t wait_ms)
 {
     int64_t deadline = clock_ms() + wait_ms;
     for (int pause = 1;; pause = pause < 16 ? pause * 2 : 16) {

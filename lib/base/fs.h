@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -55,6 +56,6 @@ ssize_t fs_read_link(int dirfd, const char *path, char *target, size_t size);
 
 /* Takes an exclusive flock on `fd`, trying for at most `wait_ms` milliseconds. 0; -1 with
  * EWOULDBLOCK when somebody else still has it. */
-int fs_lock(int fd, int wait_ms);
+int fs_lock(int fd, int64_t wait_ms);
 
 #endif

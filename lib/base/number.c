@@ -18,7 +18,8 @@ static enum number_fault parse_magnitude(const char *text, bool *negative, uint6
     int base = text[0] == '0' && (text[1] == 'x' || text[1] == 'X') ? 16 : 10;
     if (base == 16)
         text += 2;
-    if (!isxdigit((unsigned char)*text)) /* strtoull would take a second sign or white space */
+    /* strtoull would take a second sign, white space, or a second 0x. */
+    if (!isxdigit((unsigned char)*text) || (base == 16 && (text[1] == 'x' || text[1] == 'X')))
         return NUMBER_MALFORMED;
     char *end;
     errno = 0;
@@ -96,26 +97,32 @@ static bool format_special(double value, char text[NUMBER_TEXT_SIZE])
     return true;
 }
 
-/* Any decimal of DBL_DIG digits survives the way through a normal double, so no shorter text than
- * %.15g of it can read back; a subnormal has fewer digits to give. */
+/* Writes the first of %.{digits}g that reads back, in the C locale: a plugin may have set another
+ * one. `digits` is where to begin: any decimal of DBL_DIG digits survives the way through a normal
+ * double, so no text shorter than that of %.15g can be missed; a subnormal has fewer digits to
+ * give. */
 void number_format_double(double value, char text[NUMBER_TEXT_SIZE])
 {
     if (format_special(value, text))
         return;
+    locale_t before = uselocale(c_locale());
     for (int digits = fabs(value) < DBL_MIN ? 1 : DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
         snprintf(text, NUMBER_TEXT_SIZE, "%.*g", digits, value);
         if (strtod(text, NULL) == value)
-            return;
+            break;
     }
+    uselocale(before);
 }
 
 void number_format_float(float value, char text[NUMBER_TEXT_SIZE])
 {
     if (format_special((double)value, text))
         return;
+    locale_t before = uselocale(c_locale());
     for (int digits = fabsf(value) < FLT_MIN ? 1 : FLT_DIG; digits <= FLT_DECIMAL_DIG; digits++) {
         snprintf(text, NUMBER_TEXT_SIZE, "%.*g", digits, (double)value);
         if (strtof(text, NULL) == value)
-            return;
+            break;
     }
+    uselocale(before);
 }

@@ -97,7 +97,8 @@ static void wait_closed(int fd)
         ;
 }
 
-/* "divide: division_by_zero: cannot divide 1 by zero": which function, and the word that it failed with. */
+/* "divide: division_by_zero: cannot divide 1 by zero": which function, and the word that it failed
+ * with. */
 static void add_context(const struct ml_call *call, struct ml_error *err)
 {
     if (err == NULL)

@@ -131,7 +131,8 @@ static int receive_exactly(const struct source *from, void *data, size_t size)
         struct msghdr msg = {.msg_iov = &iov,
                              .msg_iovlen = 1,
                              .msg_control = control.space,
-                             .msg_controllen = sizeof control.space};
+                             /* LEN, not SPACE: the padding would hold a fourth descriptor */
+                             .msg_controllen = CMSG_LEN(WIRE_FDS * sizeof(int))};
         if (wait_readable(from->fd, from->cancel_fd, from->deadline) < 0)
             return -1;
         ssize_t n = recvmsg(from->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);

@@ -54,6 +54,7 @@ static _Noreturn void become_call(const struct supervisor_setup *setup, struct s
     if (getppid() != parent)
         _exit(1);
     setsid();
+    munmap(setup->counters, sizeof *setup->counters); /* not for a plugin to write to */
     close(setup->lifeline);
     struct call_setup call = {setup->object, s->report, setup->listener, setup->taken, channel};
     call_run(&call);
@@ -139,9 +140,8 @@ static void explain_end(const siginfo_t *end, struct ml_error *err)
                      end->si_status);
         ml_error_hint(err, "a function must return, or call ml_fail");
     } else {
-        ml_error_set(err, ML_SIGNAL + end->si_status, "plugin_error",
-                     "it crashed: SIG%s (%s)", sigabbrev_np(end->si_status),
-                     strsignal(end->si_status));
+        ml_error_set(err, ML_SIGNAL + end->si_status, "plugin_error", "it crashed: SIG%s (%s)",
+                     sigabbrev_np(end->si_status), strsignal(end->si_status));
     }
     snprintf(err->outcome, sizeof err->outcome, "plugin_error");
 }
@@ -211,7 +211,8 @@ static void answer(struct supervised *s, enum ending ending)
     struct timeval patience = {ANSWER_MS / 1000, 0};
     setsockopt(s->conn, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     wire_send(s->conn, WIRE_OUTCOME, payload.data, payload.len, NULL, 0); /* if it is still there */
-    close(s->conn); /* what tells the client that all is over: exit would get to it last, 80 us later */
+    close(s->conn); /* what tells the client that all is over: exit would get to it last, 80 us
+                       later */
 }
 
 _Noreturn void supervisor_run(const struct supervisor_setup *setup)

@@ -98,7 +98,8 @@ static void make_spare(struct worker *w)
 }
 
 /* The spare has taken a client. Making the next one at once would take a processor, and the caches,
- * from the call that somebody waits for; when it has ended, or somebody else waits, there is time. */
+ * from the call that somebody waits for; when it has ended, or somebody else waits, there is time.
+ */
 static void take_in_taken(struct worker *w)
 {
     char bytes[64];

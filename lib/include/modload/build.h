@@ -16,6 +16,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* What to build, and how. All pointers stay the caller's. */
 struct ml_build_request {
@@ -74,6 +75,7 @@ int ml_bundle_info_read(struct ml_ctx *ctx, const char *bundle, struct ml_bundle
 /* Frees; null is fine. */
 void ml_bundle_info_free(struct ml_bundle_info *info);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

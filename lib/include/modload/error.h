@@ -12,6 +12,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* Whose failure it was. The values are the exit codes of the command line. 64 to 78 have the
  * meanings of sysexits.h (4.3BSD), 124 and 127 those of timeout(1) and the shell (POSIX.1-2017,
@@ -56,6 +57,7 @@ struct ml_error {
  */
 const char *ml_status_code(int status);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

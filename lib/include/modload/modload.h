@@ -18,6 +18,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define ML_VERSION "0.1.0"
 
@@ -221,6 +222,7 @@ struct ml_call {
 int ml_exec(struct ml_ctx *ctx, const struct ml_key *key, const struct ml_call *call,
             struct ml_value *result, struct ml_error *err);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
