@@ -119,5 +119,6 @@ const struct command command_help = {
     .summary = "show the commands, or one of them",
     .example = "modload help exec",
     .max_args = 1,
+    .bare = true,
     .run = run,
 };

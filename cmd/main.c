@@ -88,6 +88,8 @@ static int show_help(struct invocation *in)
 static int with_context(struct invocation *in)
 {
     struct ml_ctx_options options = {0};
+    if (in->command->bare)
+        return in->command->run(in);
     if (option_duration(in, "wait", DEFAULT_WAIT_MS, &options.wait_ms) < 0)
         return ML_USAGE;
     if (ml_ctx_new(&options, &in->ctx, &in->err) < 0)

@@ -66,5 +66,6 @@ const struct command command_uuid = {
     .example = "id=$(modload uuid)",
     .options = options,
     .max_args = 2,
+    .bare = true,
     .run = run,
 };

@@ -17,5 +17,6 @@ const struct command command_version = {
     .args = "",
     .summary = "print the version",
     .example = "modload version",
+    .bare = true,
     .run = run,
 };
