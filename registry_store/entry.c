@@ -167,9 +167,9 @@ static void record_decode(char *text)
 {
     char *to = text;
     for (const char *p = text; *p != '\0'; p++) {
-        unsigned code;
-        if (*p == '%' && sscanf(p + 1, "%2x", &code) == 1) {
-            *to++ = (char)code;
+        if (*p == '%' && isxdigit((unsigned char)p[1]) && isxdigit((unsigned char)p[2])) {
+            const char digits[3] = {p[1], p[2], '\0'};
+            *to++ = (char)strtol(digits, NULL, 16);
             p += 2;
         } else {
             *to++ = *p;
@@ -195,8 +195,8 @@ static void record_read(struct store *store, const char *uuid, unsigned long num
         if (next != NULL)
             *next++ = '\0';
         if (strncmp(line, word, n) == 0 && line[n] == ' ') {
+            record_decode(line + n + 1);
             snprintf(value, size, "%s", line + n + 1);
-            record_decode(value);
         }
     }
 }

@@ -114,22 +114,30 @@ static void add_escaped(struct buf *out, unsigned char c)
         buf_char(out, (char)c);
 }
 
-void json_text(struct json *j, const char *text, size_t n)
+void json_string(struct json *j, const char *text)
 {
-    if (!json_is_utf8(text, n)) {
-        json_bytes(j, text, n);
-        return;
-    }
+    const unsigned char *p = (const unsigned char *)text;
+    size_t n = strlen(text);
     value_begin(j);
     buf_char(&j->out, '"');
-    for (size_t i = 0; i < n; i++)
-        add_escaped(&j->out, (unsigned char)text[i]);
+    for (size_t i = 0, len; i < n; i += len ? len : 1) {
+        len = utf8_sequence(p + i, n - i);
+        if (len == 0)
+            buf_str(&j->out, "\xef\xbf\xbd");
+        else if (len == 1)
+            add_escaped(&j->out, p[i]);
+        else
+            buf_add(&j->out, p + i, len);
+    }
     buf_char(&j->out, '"');
 }
 
-void json_string(struct json *j, const char *text)
+void json_text(struct json *j, const char *text, size_t n)
 {
-    json_text(j, text, strlen(text));
+    if (memchr(text, '\0', n) != NULL || !json_is_utf8(text, n))
+        json_bytes(j, text, n);
+    else
+        json_string(j, text);
 }
 
 static void add_base64(struct buf *out, const unsigned char *p, size_t n)

@@ -31,9 +31,12 @@ void json_uint(struct json *j, uint64_t value);
  * string. */
 void json_number(struct json *j, const char *text);
 
-/* A text. Every control character is escaped. What is not UTF-8 (RFC 3629) cannot be a JSON string:
- * it becomes {"base64":"..."} (RFC 4648 section 4), so that nothing is lost. */
+/* A text for people. Every control character is escaped; a byte that is not of UTF-8 (RFC 3629)
+ * becomes U+FFFD, so that the value is a string whatever a path or a plugin put into it. */
 void json_string(struct json *j, const char *text);
+
+/* A text that must come through whole: one that is not UTF-8, or holds a NUL, becomes
+ * {"base64":"..."} (RFC 4648 section 4). */
 void json_text(struct json *j, const char *text, size_t n);
 
 /* Bytes: always {"base64":"..."}. */

@@ -171,8 +171,9 @@ static int receive_frame(const struct source *from, struct wire_head *head, stru
         errno = ENOMEM;
         return -1;
     }
-    if (head->length > 0 && receive_exactly(from, payload->data, head->length) != 1) {
-        errno = errno ? errno : EPROTO;
+    status = head->length > 0 ? receive_exactly(from, payload->data, head->length) : 1;
+    if (status <= 0) {
+        errno = status == 0 ? EPROTO : errno;
         return -1;
     }
     payload->len = head->length;

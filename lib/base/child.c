@@ -1,0 +1,303 @@
+#include "base/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/scope.h"
+
+extern char **environ;
+
+static bool is_program(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+int child_find_program(const char *name, char *path, size_t size)
+{
+    if (strchr(name, '/') != NULL)
+        return snprintf(path, size, "%s", name) < (int)size ? 0 : (errno = ENAMETOOLONG, -1);
+    const char *dirs = getenv("PATH");
+    if (dirs == NULL)
+        dirs = "/usr/local/bin:/usr/bin:/bin";
+    for (const char *dir = dirs; *dir != '\0' && *name != '\0';) {
+        int len = (int)strcspn(dir, ":");
+        /* A relative directory would mean whatever happens to lie where the user stands. */
+        if (*dir == '/' && snprintf(path, size, "%.*s/%s", len, dir, name) < (int)size &&
+            is_program(path))
+            return 0;
+        dir += len + (dir[len] == ':');
+    }
+    errno = ENOENT;
+    return -1;
+}
+
+/* ---- in the child: async-signal-safe calls only, since other threads may have held locks ---- */
+
+static void limit(int resource, uint64_t value)
+{
+    struct rlimit lim = {value, value};
+    setrlimit(resource, &lim);
+}
+
+/* Puts the three descriptors in place. They are moved out of the way first: one of them may itself
+ * be a number below 3 that belongs elsewhere. */
+static int child_stdio(const int stdio[3])
+{
+    int fds[3];
+    for (int i = 0; i < 3; i++) {
+        fds[i] = stdio[i] >= 0 ? fcntl(stdio[i], F_DUPFD_CLOEXEC, 3)
+                               : open("/dev/null", i == 0 ? O_RDONLY : O_WRONLY);
+        if (fds[i] >= 0 && fds[i] < 3)
+            fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+        if (fds[i] < 0)
+            return -1;
+    }
+    for (int i = 0; i < 3; i++)
+        if (dup2(fds[i], i) < 0)
+            return -1;
+    return 0;
+}
+
+static void child_signals(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    for (int i = 1; i < NSIG; i++)
+        signal(i, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static _Noreturn void child_run(const struct child_spec *spec, const char *path, pid_t parent,
+                                int report)
+{
+    report = fcntl(report, F_DUPFD_CLOEXEC, 3); /* out of the way of child_stdio() */
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) /* it died before the line above took effect */
+        _exit(127);
+    child_signals();
+    limit(RLIMIT_CORE, 0);
+    if (spec->max_file_size > 0)
+        limit(RLIMIT_FSIZE, spec->max_file_size);
+    if ((spec->cwd_fd < 0 || fchdir(spec->cwd_fd) == 0) && child_stdio(spec->stdio) == 0) {
+        close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+        execve(path, (char *const *)spec->argv, spec->env ? (char *const *)spec->env : environ);
+    }
+    int errnum = errno;
+    while (write(report, &errnum, sizeof errnum) < 0 && errno == EINTR)
+        continue;
+    _exit(127);
+}
+
+/* Only the lifeline stays open here: any other descriptor would keep somebody's pipe or lock alive.
+ */
+static _Noreturn void guard_run(pid_t group, int lifeline)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    setpgid(0, group);
+    if (dup2(lifeline, 0) < 0)
+        _exit(127);
+    close_range(1, ~0U, 0);
+    char byte;
+    while (read(0, &byte, 1) < 0 && errno == EINTR)
+        continue;
+    if (getpgrp() == group)
+        kill(0, SIGKILL);
+    _exit(127);
+}
+
+/* ---- in the parent ---- */
+
+static void child_close(struct child *child)
+{
+    scope_close(&child->pidfd);
+    scope_close(&child->lifeline);
+    *child = (struct child)CHILD_INIT;
+}
+
+static void reap(pid_t pid, int *status)
+{
+    while (waitpid(pid, status, 0) < 0 && errno == EINTR)
+        continue;
+}
+
+/* Until the program is reaped its number, and with it the group's, is nobody else's. */
+static int child_reap(struct child *child)
+{
+    int status = 0;
+    kill(-child->pid, SIGKILL);
+    kill(child->pid, SIGKILL);
+    if (child->guard > 0) {
+        kill(child->guard, SIGKILL); /* it may not have joined the group yet */
+        reap(child->guard, NULL);
+    }
+    reap(child->pid, &status);
+    child_close(child);
+    return status;
+}
+
+void child_kill(struct child *child)
+{
+    if (child->pid > 0)
+        child_reap(child);
+    child_close(child);
+}
+
+/* Forks the program and its guard. -1 with errno. */
+static int child_fork(const struct child_spec *spec, const char *path, int report, int lifeline,
+                      struct child *child)
+{
+    pid_t self = getpid();
+    child->pid = fork();
+    if (child->pid == 0)
+        child_run(spec, path, self, report);
+    if (child->pid < 0) {
+        child->pid = 0;
+        return -1;
+    }
+    setpgid(child->pid, child->pid); /* both sides do: whoever comes first */
+    child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0u);
+    if (child->pidfd < 0)
+        return -1;
+    child->guard = fork();
+    if (child->guard == 0)
+        guard_run(child->pid, lifeline);
+    return child->guard < 0 ? -1 : 0;
+}
+
+/* What exec reported: 0 when it went well and the pipe was closed by it. */
+static int exec_errno(int report)
+{
+    int errnum = 0;
+    ssize_t n;
+    do
+        n = read(report, &errnum, sizeof errnum);
+    while (n < 0 && errno == EINTR);
+    return n == (ssize_t)sizeof errnum ? errnum : 0;
+}
+
+int child_start(const struct child_spec *spec, struct child *ret, struct ml_error *err)
+{
+    char path[PATH_MAX];
+    if (child_find_program(spec->argv[0], path, sizeof path) < 0)
+        return ml_error_errno(err, 0, errno, "cannot run '%s'", spec->argv[0]);
+    int report[2], line[2];
+    if (pipe2(report, O_CLOEXEC) < 0)
+        return ml_error_errno(err, ML_LIMIT, errno, "cannot make a pipe");
+    AUTO_CLOSE int report_in = report[0], report_out = report[1];
+    if (pipe2(line, O_CLOEXEC) < 0)
+        return ml_error_errno(err, ML_LIMIT, errno, "cannot make a pipe");
+    AUTO_CLOSE int line_in = line[0];
+    CHILD_AUTO child = CHILD_INIT;
+    child.lifeline = line[1];
+    if (child_fork(spec, path, report_out, line_in, &child) < 0)
+        return ml_error_errno(err, ML_LIMIT, errno, "cannot start '%s'", spec->argv[0]);
+    close(steal_fd(&report_out));
+    int errnum = exec_errno(report_in);
+    if (errnum != 0)
+        return ml_error_errno(err, 0, errnum, "cannot run '%s'", spec->argv[0]);
+    *ret = child;
+    child = (struct child)CHILD_INIT;
+    return 0;
+}
+
+int child_wait(struct child *child, int64_t deadline_ms, struct child_end *ret,
+               struct ml_error *err)
+{
+    struct pollfd ended = {.fd = child->pidfd, .events = POLLIN};
+    int n;
+    do
+        n = poll(&ended, 1, clock_poll_timeout(deadline_ms));
+    while (n < 0 && errno == EINTR);
+    if (n <= 0) {
+        child_kill(child);
+        return ml_error_set(err, ML_TIMEOUT, NULL, "the program did not end in time");
+    }
+    int status = child_reap(child);
+    *ret = (struct child_end){WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+                              WIFSIGNALED(status) ? WTERMSIG(status) : 0};
+    return 0;
+}
+
+/* Waits until there is something to read. 1, or 0 when the deadline is here. When the program
+ * itself has ended, whatever it left running is killed, since that may hold the pipe open for ever.
+ */
+static int capture_poll(const struct child *child, struct pollfd ready[2], int64_t deadline_ms)
+{
+    for (;;) {
+        int n = poll(ready, 2, clock_poll_timeout(deadline_ms));
+        if (n == 0)
+            return 0;
+        if (n > 0 && ready[1].revents != 0) {
+            kill(-child->pid, SIGKILL);
+            ready[1].fd = -1;
+        }
+        if (n > 0 && ready[0].revents != 0)
+            return 1;
+    }
+}
+
+static int capture_read(const struct child *child, int fd, int64_t deadline_ms, struct buf *out,
+                        size_t max, struct ml_error *err)
+{
+    struct pollfd ready[2] = {{.fd = fd, .events = POLLIN}, {.fd = child->pidfd, .events = POLLIN}};
+    char block[16384];
+    for (size_t total = 0; capture_poll(child, ready, deadline_ms) > 0;) {
+        ssize_t got = read(fd, block, sizeof block);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return ml_error_errno(err, ML_IO, errno, "cannot read a program's output");
+        if (got == 0)
+            return out->failed ? ml_error_memory(err) : 0;
+        total += (size_t)got;
+        if (total > max)
+            return ml_error_set(err, ML_LIMIT, NULL, "a program wrote more than %zu bytes", max);
+        buf_add(out, block, (size_t)got);
+    }
+    return ml_error_set(err, ML_TIMEOUT, NULL, "the program did not end in time");
+}
+
+int child_capture(const struct child_spec *spec, int64_t deadline_ms, struct buf *out, size_t max,
+                  struct child_end *ret, struct ml_error *err)
+{
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return ml_error_errno(err, ML_LIMIT, errno, "cannot make a pipe");
+    AUTO_CLOSE int in = fds[0], out_end = fds[1];
+    struct child_spec piped = *spec;
+    piped.stdio[1] = out_end;
+    CHILD_AUTO child = CHILD_INIT;
+    if (child_start(&piped, &child, err) < 0)
+        return -1;
+    close(steal_fd(&out_end));
+    if (capture_read(&child, in, deadline_ms, out, max, err) < 0)
+        return -1;
+    return child_wait(&child, deadline_ms, ret, err);
+}
+
+const char *child_end_text(const struct child_end *end, char *text, size_t size)
+{
+    if (end->signal != 0)
+        snprintf(text, size, "was killed by signal %d (%s)", end->signal, strsignal(end->signal));
+    else
+        snprintf(text, size, "exited with status %d", end->code);
+    return text;
+}
