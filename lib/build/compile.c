@@ -1,0 +1,372 @@
+#include "build/compile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/child.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/scope.h"
+#include "build/host.h"
+#include "build/word.h"
+
+enum { JOBS_MAX = 64 };
+#define OUTPUT_MAX (256u << 20) /* of one file that the compiler writes: a few words of C can fill a disk */
+
+/* ---- flags ---- */
+
+static int refuse_word(const char *option, const char *text, struct ml_error *err)
+{
+    return ml_error_set(err, ML_DATA, "bad_option", "'%s' cannot stand behind -%s", text, option);
+}
+
+static int request_defines(struct build *b, struct ml_error *err)
+{
+    const struct ml_build_request *r = b->request;
+    for (size_t i = 0; i < r->n_defines; i++) {
+        if (!word_define(r->defines[i]))
+            return refuse_word("D", r->defines[i], err);
+        strv_fmt(b->a, &b->flags, "-D%s", r->defines[i]);
+    }
+    if (r->standard == NULL)
+        return 0;
+    if (!word_standard(r->standard))
+        return refuse_word("std", r->standard, err);
+    strv_fmt(b->a, &b->flags, "-std=%s", r->standard);
+    return 0;
+}
+
+static int request_paths(struct build *b, struct ml_error *err)
+{
+    const struct ml_build_request *r = b->request;
+    for (size_t i = 0; i < r->n_includes; i++) {
+        if (*r->includes[i] == '\0')
+            return refuse_word("I", r->includes[i], err);
+        strv_fmt(b->a, &b->paths, "-I%s", word_path(b->a, r->includes[i]));
+    }
+    for (size_t i = 0; i < r->n_libraries; i++) {
+        if (!word_library(r->libraries[i]))
+            return refuse_word("l", r->libraries[i], err);
+        strv_fmt(b->a, &b->libraries, "-l%s", r->libraries[i]);
+    }
+    return 0;
+}
+
+int compile_flags(struct build *b, struct ml_error *err)
+{
+    static const char *const always[] = {"-g", "-O2", "-fPIC"};
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+        strv_add(b->a, &b->flags, always[i]);
+    /* GCC makes functions of equal code aliases of one, and describes that one alone. */
+    if (!b->host.is_clang)
+        strv_add(b->a, &b->flags, "-fno-ipa-icf");
+    if (request_defines(b, err) < 0 || request_paths(b, err) < 0)
+        return -1;
+    for (size_t i = 0; i < b->manifest.link.n; i++)
+        strv_fmt(b->a, &b->libraries, "-l%s", b->manifest.link.items[i]);
+    return b->a->failed ? ml_error_memory(err) : 0;
+}
+
+/* Colours where a person looks: the compiler itself only sees a file. */
+static bool wants_colour(const struct build *b)
+{
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    return b->request->diagnostics_fd >= 0 && isatty(b->request->diagnostics_fd) &&
+           (no_color == NULL || *no_color == '\0') && term != NULL && strcmp(term, "dumb") != 0;
+}
+
+static void source_argv(struct build *b, const struct source *s, struct strv *argv)
+{
+    strv_add_all(b->a, argv, &b->host.cc);
+    strv_add_all(b->a, argv, &b->flags);
+    plan_map_options(b, s, argv);
+    strv_add_all(b->a, argv, &b->paths);
+    strv_fmt(b->a, argv, "-I%s", b->host.include);
+    if (wants_colour(b))
+        strv_add(b->a, argv, "-fdiagnostics-color=always");
+    strv_add(b->a, argv, "-MD");
+    strv_add(b->a, argv, "-MT");
+    strv_add(b->a, argv, "x");
+    strv_add(b->a, argv, "-MF");
+    strv_fmt(b->a, argv, "%s/%s.d", b->work_path, s->stem);
+    strv_add(b->a, argv, "-c");
+    strv_add(b->a, argv, "-o");
+    strv_fmt(b->a, argv, "%s/%s.o", b->work_path, s->stem);
+    if (s->header || strcmp(s->path, "-") == 0) {
+        strv_add(b->a, argv, "-x");
+        strv_add(b->a, argv, "c");
+    }
+    strv_add(b->a, argv, s->path);
+}
+
+/* ---- one program ---- */
+
+/* What a program says is kept in a file until it is its turn. */
+static int log_open(struct build *b, const char *stem, struct ml_error *err)
+{
+    const char *name = arena_fmt(b->a, "%s.log", stem);
+    int fd = openat(b->work, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        ml_error_errno(err, ML_CANT_CREATE, errno, "cannot create '%s/%s'", b->work_path, name);
+    return fd;
+}
+
+/* Passes on what a program said. That nobody is there to read it is no failure of the build. */
+static void log_replay(const struct build *b, int log)
+{
+    char block[16384];
+    ssize_t n;
+    for (off_t at = 0; (n = pread(log, block, sizeof block, at)) > 0; at += n)
+        if (b->request->diagnostics_fd < 0 ||
+            fs_write_all(b->request->diagnostics_fd, block, (size_t)n) < 0)
+            return;
+}
+
+static int start(struct build *b, const struct strv *argv, int cwd_fd, int in, int log,
+                 struct child *ret, struct ml_error *err)
+{
+    struct child_spec spec = CHILD_SPEC_INIT;
+    if (b->a->failed)
+        return ml_error_memory(err);
+    spec.argv = argv->items;
+    spec.env = b->host.env.items;
+    spec.cwd_fd = cwd_fd;
+    spec.stdio[0] = in;
+    spec.stdio[1] = spec.stdio[2] = log;
+    spec.max_file_size = OUTPUT_MAX;
+    return child_start(&spec, ret, err);
+}
+
+static int not_built(const char *what, const char *program, const struct child_end *end,
+                     struct ml_error *err)
+{
+    char text[128];
+    if (end->signal != 0)
+        return ml_error_set(err, ML_DATA, "build_failed", "%s: the %s %s", what, program,
+                            child_end_text(end, text, sizeof text));
+    return ml_error_set(err, ML_DATA, "build_failed", "%s", what);
+}
+
+/* Runs one program in the work directory; `what` says what has not been done when it fails. */
+static int run(struct build *b, const struct strv *argv, int in, const char *stem,
+               const char *what, struct ml_error *err)
+{
+    AUTO_CLOSE int log = log_open(b, stem, err);
+    CHILD_AUTO child = CHILD_INIT;
+    struct child_end end;
+    if (log < 0 || start(b, argv, b->work, in, log, &child, err) < 0)
+        return -1;
+    bool late = child_wait(&child, b->deadline_ms, &end, err) < 0;
+    log_replay(b, log);
+    if (late)
+        return host_timeout(b, err);
+    if (end.code != 0 || end.signal != 0)
+        return not_built(what, "compiler", &end, err);
+    return 0;
+}
+
+/* ---- all sources ---- */
+
+struct job {
+    struct child child;
+    struct child_end end;
+    int log;
+    bool started, done;
+};
+
+struct jobs {
+    struct build *b;
+    struct job *items;
+    size_t n, n_started, n_running;
+    bool failed; /* no more are started */
+};
+
+static void jobs_end(struct jobs *jobs)
+{
+    for (size_t i = 0; i < jobs->n_started; i++) {
+        child_kill(&jobs->items[i].child);
+        scope_close(&jobs->items[i].log);
+    }
+}
+
+static size_t processors(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n < 1 ? 1 : n > JOBS_MAX ? JOBS_MAX : (size_t)n;
+}
+
+/* The text of a request goes in by standard input, so that the compiler calls it <stdin>. */
+static int source_input(struct build *b, const struct source *s, struct ml_error *err)
+{
+    if (strcmp(s->path, "-") != 0)
+        return -1;
+    int fd = openat(b->work, "stdin.c", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 || fs_write_all(fd, b->request->text, b->request->text_size) < 0 ||
+        lseek(fd, 0, SEEK_SET) < 0)
+        ml_error_errno(err, ML_CANT_CREATE, errno, "cannot write '%s/stdin.c'", b->work_path);
+    return fd;
+}
+
+static int job_start(struct jobs *jobs, struct ml_error *err)
+{
+    struct build *b = jobs->b;
+    const struct source *s = &b->sources[jobs->n_started];
+    struct job *job = &jobs->items[jobs->n_started++];
+    struct strv argv = {0};
+    *job = (struct job){.child = CHILD_INIT, .log = log_open(b, s->stem, err)};
+    if (job->log < 0)
+        return -1;
+    struct ml_error problem = ML_ERROR_INIT;
+    AUTO_CLOSE int in = source_input(b, s, &problem);
+    if (problem.status != 0) {
+        if (err != NULL)
+            *err = problem;
+        return -1;
+    }
+    source_argv(b, s, &argv);
+    if (start(b, &argv, -1, in, job->log, &job->child, err) < 0)
+        return -1;
+    job->started = true;
+    jobs->n_running++;
+    return 0;
+}
+
+/* Waits until some child has ended, or the deadline is here. */
+static void jobs_poll(const struct jobs *jobs)
+{
+    struct pollfd ended[JOBS_MAX];
+    nfds_t n = 0;
+    for (size_t i = 0; i < jobs->n_started; i++)
+        if (jobs->items[i].started && !jobs->items[i].done)
+            ended[n++] = (struct pollfd){.fd = jobs->items[i].child.pidfd, .events = POLLIN};
+    poll(ended, n, clock_poll_timeout(jobs->b->deadline_ms));
+}
+
+static bool has_ended(const struct child *child)
+{
+    struct pollfd ended = {.fd = child->pidfd, .events = POLLIN};
+    return poll(&ended, 1, 0) > 0;
+}
+
+static int jobs_collect(struct jobs *jobs, struct ml_error *err)
+{
+    jobs_poll(jobs);
+    for (size_t i = 0; i < jobs->n_started; i++) {
+        struct job *job = &jobs->items[i];
+        if (!job->started || job->done || !has_ended(&job->child))
+            continue;
+        if (child_wait(&job->child, -1, &job->end, err) < 0)
+            return -1;
+        job->done = true;
+        jobs->n_running--;
+        jobs->failed = jobs->failed || job->end.code != 0 || job->end.signal != 0;
+    }
+    if (jobs->n_running > 0 && clock_poll_timeout(jobs->b->deadline_ms) == 0)
+        return host_timeout(jobs->b, err);
+    return 0;
+}
+
+static int jobs_run(struct jobs *jobs, struct ml_error *err)
+{
+    size_t most = processors();
+    while (jobs->n_running > 0 || (jobs->n_started < jobs->n && !jobs->failed)) {
+        while (jobs->n_running < most && jobs->n_started < jobs->n && !jobs->failed)
+            if (job_start(jobs, err) < 0)
+                return -1;
+        if (jobs_collect(jobs, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int jobs_report(const struct jobs *jobs, struct ml_error *err)
+{
+    for (size_t i = 0; i < jobs->n_started; i++)
+        log_replay(jobs->b, jobs->items[i].log);
+    for (size_t i = 0; i < jobs->n_started; i++) {
+        const struct job *job = &jobs->items[i];
+        const char *path = jobs->b->sources[i].path;
+        if (!job->done || (job->end.code == 0 && job->end.signal == 0))
+            continue;
+        const char *what = arena_fmt(jobs->b->a, "'%s' does not compile",
+                                     strcmp(path, "-") == 0 ? "<stdin>" : path);
+        return not_built(what, "compiler", &job->end, err);
+    }
+    return 0;
+}
+
+int compile_sources(struct build *b, struct ml_error *err)
+{
+    __attribute__((cleanup(jobs_end))) struct jobs jobs = {.b = b, .n = b->n_sources};
+    jobs.items = arena_alloc(b->a, b->n_sources, sizeof *jobs.items);
+    if (jobs.items == NULL)
+        return ml_error_memory(err);
+    if (jobs_run(&jobs, err) < 0) {
+        jobs_report(&jobs, NULL); /* what was said until then, and the first error stays */
+        return -1;
+    }
+    return jobs_report(&jobs, err);
+}
+
+/* ---- linking ---- */
+
+int compile_link(struct build *b, struct ml_error *err)
+{
+    static const char *const flags[] = {
+        "-shared", "-O1", "-w", "-fPIC", "-fvisibility=hidden", "-x", "c", "entry.c", "-x", "none",
+        "-Wl,-Bsymbolic", "-Wl,-z,defs", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack",
+        "-Wl,--build-id=sha1",
+    };
+    struct strv argv = {0};
+    strv_add_all(b->a, &argv, &b->host.cc);
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        strv_add(b->a, &argv, flags[i]);
+    strv_fmt(b->a, &argv, "-I%s", b->host.include);
+    strv_add(b->a, &argv, "-o");
+    strv_add(b->a, &argv, b->object ? "../entry.so" : "../plugin.so");
+    for (size_t i = 0; i < b->n_sources; i++)
+        strv_fmt(b->a, &argv, "./%s.o", b->sources[i].stem);
+    if (b->object == NULL) {
+        strv_add_all(b->a, &argv, &b->link_paths);
+        strv_add_all(b->a, &argv, &b->libraries);
+        strv_add(b->a, &argv, "-lm");
+    }
+    return run(b, &argv, -1, "modload.link", "the plugin does not link", err);
+}
+
+/* ---- prototypes ---- */
+
+int compile_prototypes(struct build *b, struct ml_error *err)
+{
+    struct strv argv = {0};
+    BUF_AUTO text = BUF_INIT;
+    buf_str(&text, "#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n");
+    for (size_t i = 0; i < b->manifest.functions.n; i++)
+        buf_fmt(&text, "#line %zu \"modload.json: functions\"\n%s { for (;;) {} }\n", i + 1,
+                b->manifest.functions.items[i]);
+    AUTO_CLOSE int in = openat(b->work, "modload.prototypes.c", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (in < 0 || text.failed || fs_write_all(in, buf_text(&text), text.len) < 0 ||
+        lseek(in, 0, SEEK_SET) < 0)
+        return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot write '%s/modload.prototypes.c'",
+                              b->work_path);
+    strv_add_all(b->a, &argv, &b->host.cc);
+    static const char *const flags[] = {"-g", "-O0", "-w", "-fPIC", "-fno-builtin", "-c",
+                                        "-o", PROTOTYPES_OBJECT, "-x", "c", "-"};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        strv_add(b->a, &argv, flags[i]);
+    if (run(b, &argv, in, "modload.prototypes", "the prototypes do not compile", err) == 0)
+        return 0;
+    if (err != NULL && err->status == ML_DATA) {
+        err->status = ML_CONFIG;
+        ml_error_wrap(err, "%s: key 'functions'", b->manifest.label);
+    }
+    return -1;
+}

@@ -1,0 +1,123 @@
+#include "build/host.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/child.h"
+#include "base/error.h"
+#include "base/scope.h"
+#include "build/word.h"
+#include "client/prefix.h"
+
+extern char **environ;
+
+/* What a compiler may know of the caller's environment. Everything else stays out: COMPILER_PATH,
+ * GCC_EXEC_PREFIX and LD_* make it run other programs, DEPENDENCIES_OUTPUT makes it write files. */
+static const char *const env_kept[] = {
+    "PATH",        "HOME",           "USER",         "LANG",            "LANGUAGE",
+    "LC_ALL",      "LC_CTYPE",       "LC_MESSAGES",  "TERM",            "COLORTERM",
+    "CPATH",       "C_INCLUDE_PATH", "LIBRARY_PATH", "PKG_CONFIG_PATH", "PKG_CONFIG_LIBDIR",
+    "GCC_COLORS",  "XDG_CACHE_HOME", "CCACHE_DIR",   "PKG_CONFIG_SYSROOT_DIR",
+};
+
+static void env_make(struct build *b)
+{
+    for (size_t i = 0; i < sizeof env_kept / sizeof *env_kept; i++) {
+        const char *value = getenv(env_kept[i]);
+        if (value != NULL)
+            strv_fmt(b->a, &b->host.env, "%s=%s", env_kept[i], value);
+    }
+    strv_fmt(b->a, &b->host.env, "TMPDIR=%s", b->work_path);
+    strv_add(b->a, &b->host.env, "SOURCE_DATE_EPOCH=0"); /* __DATE__ is no input */
+    strv_add(b->a, &b->host.env, "PWD=/proc/self/cwd");
+}
+
+int host_timeout(const struct build *b, struct ml_error *err)
+{
+    ml_error_set(err, ML_TIMEOUT, NULL, "the build did not end within %g s",
+                 (double)b->request->timeout_ms / 1000);
+    return ml_error_hint(err, "give it more time with --build-timeout");
+}
+
+/* The first line that the compiler prints when asked with `option`. */
+static const char *ask(struct build *b, const char *option, struct ml_error *err)
+{
+    struct strv argv = {0}, env = {0};
+    BUF_AUTO out = BUF_INIT;
+    strv_add_all(b->a, &argv, &b->host.cc);
+    strv_add(b->a, &argv, option);
+    for (size_t i = 0; i < b->host.env.n; i++) /* the same words in every language */
+        if (strncmp(b->host.env.items[i], "LC_", 3) != 0 &&
+            strncmp(b->host.env.items[i], "LANG", 4) != 0)
+            strv_add(b->a, &env, b->host.env.items[i]);
+    struct child_spec spec = CHILD_SPEC_INIT;
+    struct child_end end;
+    spec.argv = argv.items;
+    spec.env = env.items;
+    if (child_capture(&spec, b->deadline_ms, &out, 65536, &end, err) < 0) {
+        if (err != NULL && err->status == ML_TIMEOUT)
+            host_timeout(b, err);
+        return NULL;
+    }
+    const char *line = arena_mem(b->a, buf_text(&out), strcspn(buf_text(&out), "\n"));
+    if (end.code == 0 && end.signal == 0 && *line != '\0')
+        return line;
+    ml_error_set(err, ML_DATA, "no_compiler", "'%s' does not answer to %s as a C compiler does",
+                 b->host.cc.items[0], option);
+    return NULL;
+}
+
+/* Called as cc and as gcc, a compiler is the same one: its line may begin with what it was called. */
+static const char *with_common_name(struct arena *a, const char *line, const char *program)
+{
+    const char *slash = strrchr(program, '/');
+    const char *base = slash ? slash + 1 : program;
+    size_t n = strlen(base);
+    if (strncmp(line, base, n) == 0 && line[n] == ' ')
+        return arena_fmt(a, "cc%s", line + n);
+    return line;
+}
+
+static int no_compiler(struct build *b, struct ml_error *err)
+{
+    ml_error_set(err, ML_NO_INPUT, "no_compiler", "there is no C compiler: '%s' cannot be run",
+                 b->host.cc.items[0]);
+    return ml_error_hint(err, "apt install gcc libc6-dev, or name another compiler in CC");
+}
+
+static int headers_find(struct build *b, struct ml_error *err)
+{
+    AUTO_FREE char *include = prefix_path("include");
+    if (include == NULL)
+        return ml_error_memory(err);
+    b->host.include = arena_str(b->a, include);
+    if (access(arena_fmt(b->a, "%s/modload/abi.h", include), R_OK) == 0)
+        return 0;
+    ml_error_set(err, ML_NO_INPUT, "no_headers", "modload's own headers are not in '%s'", include);
+    return ml_error_hint(err, "set MODLOAD_PREFIX to where modload is installed");
+}
+
+int host_open(struct build *b, struct ml_error *err)
+{
+    char path[4096];
+    const char *cc = getenv("CC");
+    word_split(b->a, cc ? cc : "", &b->host.cc);
+    if (b->host.cc.n == 0)
+        strv_add(b->a, &b->host.cc, "cc");
+    env_make(b);
+    if (b->a->failed)
+        return ml_error_memory(err);
+    if (child_find_program(b->host.cc.items[0], path, sizeof path) < 0 || access(path, X_OK) < 0)
+        return no_compiler(b, err);
+    if (headers_find(b, err) < 0)
+        return -1;
+    const char *version = ask(b, "--version", err);
+    b->host.target = version ? ask(b, "-dumpmachine", err) : NULL;
+    if (b->host.target == NULL)
+        return -1;
+    b->host.is_clang = strstr(version, "clang") != NULL;
+    b->host.compiler = with_common_name(b->a, version, b->host.cc.items[0]);
+    return 0;
+}

@@ -1,0 +1,322 @@
+#include "build/manifest.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/words.h"
+#include "build/strict-json.h"
+#include "build/word.h"
+#include "modload/modload.h"
+
+struct reader {
+    struct arena *a;
+    struct manifest *m;
+    struct ml_error *err;
+};
+
+static int bad(struct reader *r, const char *key, const char *must)
+{
+    return ml_error_set(r->err, ML_CONFIG, NULL, "%s: key '%s' must %s", r->m->label, key, must);
+}
+
+/* ---- shapes ---- */
+
+static int text_read(struct reader *r, const cJSON *value, const char *key, const char **ret)
+{
+    if (!cJSON_IsString(value) || strlen(value->valuestring) > 4096)
+        return bad(r, key, "be a text of at most 4096 bytes");
+    *ret = arena_str(r->a, value->valuestring);
+    return 0;
+}
+
+/* An array of texts, each of which `good` accepts; `must` says what they are. */
+static int list_read(struct reader *r, const cJSON *value, struct strv *ret,
+                     bool (*good)(const char *), const char *must)
+{
+    const cJSON *item;
+    if (!cJSON_IsArray(value))
+        return bad(r, value->string, must);
+    cJSON_ArrayForEach(item, value)
+    {
+        if (!cJSON_IsString(item))
+            return bad(r, value->string, must);
+        if (!good(item->valuestring))
+            return ml_error_set(r->err, ML_CONFIG, NULL, "%s: key '%s' must %s: '%s' is none",
+                                r->m->label, value->string, must, item->valuestring);
+        strv_add(r->a, ret, arena_str(r->a, item->valuestring));
+    }
+    return 0;
+}
+
+static int unknown_key(struct reader *r, const char *where, const char *key, const char *nearest)
+{
+    ml_error_set(r->err, ML_CONFIG, NULL, "%s: unknown key '%s%s'", r->m->label, where, key);
+    if (nearest != NULL)
+        ml_error_hint(r->err, "did you mean '%s'?", nearest);
+    return -1;
+}
+
+/* Whether an object has no keys but these; `known` ends in null. */
+static int keys_check(struct reader *r, const cJSON *object, const char *where,
+                      const char *const *known)
+{
+    const cJSON *child;
+    cJSON_ArrayForEach(child, object)
+    {
+        struct words_nearest best = {0};
+        size_t i = 0;
+        while (known[i] != NULL && strcmp(known[i], child->string) != 0)
+            words_consider(&best, child->string, known[i++]);
+        if (known[i] == NULL)
+            return unknown_key(r, where, child->string, best.word);
+    }
+    return 0;
+}
+
+/* ---- one function per key ---- */
+
+static int name_read(struct reader *r, const cJSON *value)
+{
+    if (!cJSON_IsString(value) || !ml_name_valid(value->valuestring))
+        return bad(r, "name", "be 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first");
+    return text_read(r, value, "name", &r->m->name);
+}
+
+static int version_read(struct reader *r, const cJSON *value)
+{
+    if (!cJSON_IsString(value) || !word_version(value->valuestring))
+        return bad(r, "version", "be a version such as 1.2.0 (SemVer 2.0.0)");
+    return text_read(r, value, "version", &r->m->version);
+}
+
+static int description_read(struct reader *r, const cJSON *value)
+{
+    return text_read(r, value, "description", &r->m->description);
+}
+
+static int license_read(struct reader *r, const cJSON *value)
+{
+    return text_read(r, value, "license", &r->m->license);
+}
+
+/* Beneath the manifest's directory, going by the text; links are looked at when it is opened. */
+static bool is_inner_path(const char *path)
+{
+    if (*path == '\0' || *path == '/')
+        return false;
+    for (const char *part = path; *part != '\0';) {
+        size_t n = strcspn(part, "/");
+        if (n == 2 && strncmp(part, "..", 2) == 0)
+            return false;
+        part += n + (part[n] == '/');
+    }
+    return true;
+}
+
+static int sources_read(struct reader *r, const cJSON *value)
+{
+    return list_read(r, value, &r->m->sources, is_inner_path,
+                     "be an array of paths inside the directory");
+}
+
+static int include_read(struct reader *r, const cJSON *value)
+{
+    return list_read(r, value, &r->m->include, is_inner_path,
+                     "be an array of directories inside the directory");
+}
+
+static int link_read(struct reader *r, const cJSON *value)
+{
+    return list_read(r, value, &r->m->link, word_library,
+                     "be an array of library names such as \"m\"");
+}
+
+static int pkg_config_read(struct reader *r, const cJSON *value)
+{
+    return list_read(r, value, &r->m->pkg_config, word_package,
+                     "be an array of pkg-config package names");
+}
+
+static int functions_read(struct reader *r, const cJSON *value)
+{
+    return list_read(r, value, &r->m->functions, word_prototype,
+                     "be an array of C prototypes such as \"double cos(double x)\"");
+}
+
+static int capabilities_read(struct reader *r, const cJSON *value)
+{
+    const cJSON *first = cJSON_IsArray(value) ? value->child : NULL;
+    if (!cJSON_IsArray(value) || (first != NULL && !cJSON_IsString(first)))
+        return bad(r, "capabilities", "be an array of texts");
+    if (first == NULL)
+        return 0;
+    return ml_error_set(r->err, ML_CONFIG, NULL,
+                        "%s: key 'capabilities' asks for '%s', which this version cannot grant",
+                        r->m->label, first->valuestring);
+}
+
+static int limits_read(struct reader *r, const cJSON *value)
+{
+    static const char *const known[] = {"timeout", "memory", NULL};
+    if (!cJSON_IsObject(value))
+        return bad(r, "limits", "be an object");
+    if (keys_check(r, value, "limits.", known) < 0)
+        return -1;
+    if (value->child == NULL)
+        return 0;
+    return ml_error_set(r->err, ML_CONFIG, NULL,
+                        "%s: key 'limits' sets '%s', which this version cannot keep", r->m->label,
+                        value->child->string);
+}
+
+static int requires_read(struct reader *r, const cJSON *value)
+{
+    if (!cJSON_IsObject(value) || (value->child != NULL && !cJSON_IsString(value->child)))
+        return bad(r, "requires", "be an object of names and versions");
+    if (value->child == NULL)
+        return 0;
+    return ml_error_set(r->err, ML_CONFIG, NULL,
+                        "%s: key 'requires' names '%s', which this version cannot provide",
+                        r->m->label, value->child->string);
+}
+
+static int state_read(struct reader *r, const cJSON *value)
+{
+    static const char *const known[] = {"durable", NULL};
+    if (!cJSON_IsObject(value))
+        return bad(r, "state", "be an object");
+    if (keys_check(r, value, "state.", known) < 0)
+        return -1;
+    if (value->child != NULL && !cJSON_IsBool(value->child))
+        return bad(r, "state.durable", "be true or false");
+    if (!cJSON_IsTrue(value->child))
+        return 0;
+    return ml_error_set(r->err, ML_CONFIG, NULL,
+                        "%s: key 'state.durable' is true, which this version cannot keep",
+                        r->m->label);
+}
+
+static int test_check(struct reader *r, const cJSON *test)
+{
+    static const char *const known[] = {"call", "args", "expect", "error", NULL};
+    if (!cJSON_IsObject(test))
+        return bad(r, "tests", "be an array of objects");
+    if (keys_check(r, test, "tests.", known) < 0)
+        return -1;
+    const cJSON *call = cJSON_GetObjectItemCaseSensitive(test, "call");
+    const cJSON *args = cJSON_GetObjectItemCaseSensitive(test, "args");
+    const cJSON *expect = cJSON_GetObjectItemCaseSensitive(test, "expect");
+    const cJSON *error = cJSON_GetObjectItemCaseSensitive(test, "error");
+    if (!cJSON_IsString(call))
+        return bad(r, "tests.call", "be the name of a function");
+    if (args != NULL && !cJSON_IsArray(args))
+        return bad(r, "tests.args", "be an array");
+    if (error != NULL && !cJSON_IsString(error))
+        return bad(r, "tests.error", "be an error code");
+    if (expect != NULL && error != NULL)
+        return bad(r, "tests", "have either 'expect' or 'error' in each test");
+    return 0;
+}
+
+static int tests_read(struct reader *r, const cJSON *value)
+{
+    const cJSON *test;
+    if (!cJSON_IsArray(value))
+        return bad(r, "tests", "be an array of objects");
+    cJSON_ArrayForEach(test, value)
+    {
+        if (test_check(r, test) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int app_read(struct reader *r, const cJSON *value)
+{
+    static const char *const known[] = {"title", "route", "url_template", NULL};
+    const cJSON *child;
+    if (!cJSON_IsObject(value))
+        return bad(r, "app", "be an object");
+    cJSON_ArrayForEach(child, value)
+    {
+        if (!cJSON_IsString(child))
+            return bad(r, "app", "be an object of texts");
+    }
+    return keys_check(r, value, "app.", known);
+}
+
+static int schema_read(struct reader *r, const cJSON *value)
+{
+    return cJSON_IsString(value) ? 0 : bad(r, "$schema", "be a text");
+}
+
+/* ---- the table ---- */
+
+static const struct {
+    const char *key;
+    int (*read)(struct reader *r, const cJSON *value);
+    bool kept; /* the bundle's own manifest has it as it was written */
+} keys[] = {
+    {"name", name_read, false},
+    {"version", version_read, false},
+    {"description", description_read, false},
+    {"license", license_read, false},
+    {"sources", sources_read, false},
+    {"include", include_read, false},
+    {"link", link_read, false},
+    {"pkg_config", pkg_config_read, false},
+    {"functions", functions_read, false},
+    {"capabilities", capabilities_read, true},
+    {"limits", limits_read, true},
+    {"requires", requires_read, true},
+    {"state", state_read, true},
+    {"tests", tests_read, true},
+    {"app", app_read, true},
+    {"$schema", schema_read, false},
+};
+enum { N_KEYS = sizeof keys / sizeof *keys };
+
+static int key_number(struct reader *r, const char *key)
+{
+    struct words_nearest best = {0};
+    for (int i = 0; i < N_KEYS; i++) {
+        if (strcmp(keys[i].key, key) == 0)
+            return i;
+        words_consider(&best, key, keys[i].key);
+    }
+    return unknown_key(r, "", key, best.word);
+}
+
+static int object_read(struct reader *r, const cJSON *tree, const struct strv *values)
+{
+    const cJSON *child;
+    size_t at = 0;
+    cJSON_ArrayForEach(child, tree)
+    {
+        int i = key_number(r, child->string);
+        if (i < 0 || keys[i].read(r, child) < 0)
+            return -1;
+        if (keys[i].kept && at < values->n)
+            r->m->parts[r->m->n_parts++] =
+                (struct manifest_part){keys[i].key, values->items[at]};
+        at++;
+    }
+    return 0;
+}
+
+int manifest_parse(struct arena *a, const char *label, const char *text, size_t n,
+                   struct manifest *ret, struct ml_error *err)
+{
+    struct reader r = {.a = a, .m = ret, .err = err};
+    *ret = (struct manifest){.label = label, .text = text};
+    CJSON_AUTO *tree = strict_parse(text, n, label, err);
+    if (tree == NULL)
+        return -1;
+    if (!cJSON_IsObject(tree))
+        return ml_error_set(err, ML_CONFIG, NULL, "%s: not a JSON object", label);
+    struct strv values = {0};
+    strict_values(a, text, &values);
+    if (object_read(&r, tree, &values) < 0)
+        return -1;
+    return a->failed ? ml_error_memory(err) : 0;
+}

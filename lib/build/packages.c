@@ -1,0 +1,111 @@
+/* Flags that pkg-config gives. A .pc file can hold anything, and flags are code: a few kinds are let in. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/child.h"
+#include "base/error.h"
+#include "build/compile.h"
+#include "build/host.h"
+#include "build/word.h"
+
+void packages_split(struct arena *a, const char *text, struct strv *ret)
+{
+    BUF_AUTO word = BUF_INIT;
+    char quote = '\0';
+    bool inside = false;
+    for (; *text != '\0'; text++) {
+        bool blank = strchr(" \t\r\n", *text) != NULL;
+        if (quote == '\0' && blank) {
+            if (inside)
+                strv_add(a, ret, arena_str(a, buf_text(&word)));
+            buf_reset(&word);
+            inside = false;
+            continue;
+        }
+        inside = true;
+        if (*text == '\\' && quote != '\'' && text[1] != '\0')
+            buf_char(&word, *++text);
+        else if (quote == '\0' && (*text == '"' || *text == '\''))
+            quote = *text;
+        else if (quote != '\0' && *text == quote)
+            quote = '\0';
+        else
+            buf_char(&word, *text);
+    }
+    if (inside)
+        strv_add(a, ret, arena_str(a, buf_text(&word)));
+    a->failed = a->failed || word.failed;
+}
+
+/* Puts one word where it belongs. False when it belongs nowhere. */
+static bool flag_take(struct build *b, const char *flag)
+{
+    if (strncmp(flag, "-I", 2) == 0 && flag[2] != '\0')
+        strv_add(b->a, &b->paths, flag);
+    else if (strncmp(flag, "-L", 2) == 0 && flag[2] != '\0')
+        strv_add(b->a, &b->link_paths, flag);
+    else if (strncmp(flag, "-D", 2) == 0 && word_define(flag + 2))
+        strv_add(b->a, &b->flags, flag);
+    else if (strncmp(flag, "-l", 2) == 0 && word_library(flag + 2))
+        strv_add(b->a, &b->libraries, flag);
+    else if (strcmp(flag, "-pthread") != 0)
+        return false;
+    else {
+        strv_add(b->a, &b->flags, flag);
+        strv_add(b->a, &b->libraries, flag);
+    }
+    return true;
+}
+
+static int flags_take(struct build *b, const char *text, struct ml_error *err)
+{
+    struct strv words = {0};
+    packages_split(b->a, text, &words);
+    for (size_t i = 0; i < words.n; i++)
+        if (!flag_take(b, words.items[i]))
+            return ml_error_set(err, ML_CONFIG, NULL,
+                                "%s: key 'pkg_config': the packages ask for the flag '%s', and only "
+                                "-I, -D, -l, -L and -pthread are taken from there",
+                                b->manifest.label, words.items[i]);
+    return b->a->failed ? ml_error_memory(err) : 0;
+}
+
+static int run_failed(const struct build *b, struct ml_error *err)
+{
+    if (err == NULL)
+        return -1;
+    if (err->status == ML_TIMEOUT)
+        return host_timeout(b, err);
+    if (err->status == ML_NO_INPUT)
+        return ml_error_hint(err, "apt install pkg-config");
+    return -1;
+}
+
+int packages_add(struct build *b, struct ml_error *err)
+{
+    const char *program = getenv("PKG_CONFIG");
+    struct strv argv = {0};
+    if (b->manifest.pkg_config.n == 0)
+        return 0;
+    strv_add(b->a, &argv, program && *program ? program : "pkg-config");
+    strv_add(b->a, &argv, "--cflags");
+    strv_add(b->a, &argv, "--libs");
+    strv_add(b->a, &argv, "--");
+    strv_add_all(b->a, &argv, &b->manifest.pkg_config);
+    if (b->a->failed)
+        return ml_error_memory(err);
+    BUF_AUTO out = BUF_INIT;
+    struct child_end end;
+    struct child_spec spec = CHILD_SPEC_INIT;
+    spec.argv = argv.items;
+    spec.env = b->host.env.items;
+    spec.stdio[2] = b->request->diagnostics_fd;
+    if (child_capture(&spec, b->deadline_ms, &out, 65536, &end, err) < 0)
+        return run_failed(b, err);
+    if (end.code != 0 || end.signal != 0)
+        return ml_error_set(err, ML_CONFIG, NULL,
+                            "%s: key 'pkg_config': pkg-config does not know all of the packages",
+                            b->manifest.label);
+    return flags_take(b, buf_text(&out), err);
+}

@@ -1,0 +1,111 @@
+#include "build/word.h"
+
+#include <ctype.h>
+#include <string.h>
+
+static bool is_alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static bool has_control(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            return true;
+    return false;
+}
+
+/* Whether every byte is a letter, a digit or in `more`. */
+static bool only(const char *text, size_t n, const char *more)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!is_alnum(text[i]) && (text[i] == '\0' || strchr(more, text[i]) == NULL))
+            return false;
+    return true;
+}
+
+bool word_define(const char *text)
+{
+    size_t n = strcspn(text, "=");
+    return n > 0 && !isdigit((unsigned char)*text) && only(text, n, "_") && !has_control(text);
+}
+
+bool word_library(const char *text)
+{
+    size_t n = strlen(text);
+    return n > 0 && n <= 128 && (is_alnum(*text) || *text == '_') && only(text, n, "+._-");
+}
+
+bool word_package(const char *text)
+{
+    return word_library(text);
+}
+
+bool word_standard(const char *text)
+{
+    size_t n = strlen(text);
+    return n > 0 && n <= 32 && is_alnum(*text) && only(text, n, ":+");
+}
+
+/* A number without a zero in front; moves past it. */
+static bool version_number(const char **at)
+{
+    size_t n = strspn(*at, "0123456789");
+    bool good = n > 0 && (n == 1 || **at != '0');
+    *at += n;
+    return good;
+}
+
+/* Identifiers with dots between them, none empty; numeric ones without a zero in front if `strict`. */
+static bool version_identifiers(const char *text, size_t n, bool strict)
+{
+    for (size_t at = 0;; at++) {
+        const char *dot = memchr(text + at, '.', n - at);
+        size_t len = dot ? (size_t)(dot - (text + at)) : n - at;
+        bool numeric = strspn(text + at, "0123456789") >= len;
+        if (len == 0 || !only(text + at, len, "-"))
+            return false;
+        if (strict && numeric && len > 1 && text[at] == '0')
+            return false;
+        at += len;
+        if (at >= n)
+            return true;
+    }
+}
+
+bool word_version(const char *text)
+{
+    const char *at = text;
+    if (strlen(text) > 64)
+        return false;
+    for (int i = 0; i < 3; i++)
+        if ((i > 0 && *at++ != '.') || !version_number(&at))
+            return false;
+    size_t n = *at == '-' ? strcspn(at, "+") : 0;
+    if (n > 0 && !version_identifiers(at + 1, n - 1, true))
+        return false;
+    at += n;
+    return *at == '\0' || (*at == '+' && version_identifiers(at + 1, strlen(at + 1), false));
+}
+
+bool word_prototype(const char *text)
+{
+    size_t n = strlen(text);
+    return n > 0 && n <= 4096 && only(text, n, "_ *,.()[]") && strchr(text, '(') != NULL;
+}
+
+const char *word_path(struct arena *a, const char *path)
+{
+    return *path == '-' || *path == '@' ? arena_fmt(a, "./%s", path) : path;
+}
+
+void word_split(struct arena *a, const char *text, struct strv *ret)
+{
+    static const char blanks[] = " \t\n";
+    for (text += strspn(text, blanks); *text != '\0'; text += strspn(text, blanks)) {
+        size_t n = strcspn(text, blanks);
+        strv_add(a, ret, arena_mem(a, text, n));
+        text += n;
+    }
+}
