@@ -1,0 +1,73 @@
+# What is built. $(BUILD) has the layout of an installation, so the tool works in place.
+O := $(BUILD)/obj
+LIBEXEC := $(BUILD)/libexec/modload
+
+BASE_SRC   := $(sort $(wildcard lib/base/*.c))
+STORE_SRC  := $(sort $(wildcard registry_store/*.c))
+CLIENT_SRC := $(sort $(wildcard lib/client/*.c))
+MAKE_SRC   := $(sort $(wildcard lib/build/*.c))
+WORKER_SRC := $(sort $(wildcard lib/worker/*.c))
+CMD_SRC    := $(sort $(filter-out cmd/main.c,$(wildcard cmd/*.c)))
+objects = $(patsubst %.c,$(O)/%.o,$(1))
+
+LIGHT_LIB := $(O)/libmodload-light.a
+HEAVY_LIB := $(O)/libmodload-build.a
+CMD_LIB   := $(O)/commands.a
+
+PROGRAMS := $(BUILD)/bin/modload $(LIBEXEC)/modload-core $(LIBEXEC)/modload-worker
+HEADERS  := $(patsubst lib/include/%,$(BUILD)/include/%,$(wildcard lib/include/modload/*.h))
+SHARE    := $(patsubst manifests/%,$(BUILD)/share/modload/%,$(shell find manifests -type f))
+SOVERSION := 0
+
+all: $(PROGRAMS) $(BUILD)/lib/libmodload.so.$(SOVERSION) $(HEADERS) $(SHARE) ## build everything into build/
+
+$(LIGHT_LIB): $(call objects,$(BASE_SRC) $(STORE_SRC) $(CLIENT_SRC))
+$(HEAVY_LIB): $(call objects,$(MAKE_SRC))
+$(CMD_LIB): $(call objects,$(CMD_SRC))
+$(LIGHT_LIB) $(HEAVY_LIB) $(CMD_LIB):
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# One command table, two programs: the front holds the rows that need libc alone.
+$(BUILD)/bin/modload: $(O)/cmd/main-front.o $(CMD_LIB) $(LIGHT_LIB)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(FRONT_LINK) -o $@ $^ $(STATIC_UUID)
+
+$(LIBEXEC)/modload-core: $(O)/cmd/main.o $(CMD_LIB) $(HEAVY_LIB) $(LIGHT_LIB)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(LINK_FLAGS) -o $@ $^ $(BUILD_LIBS)
+
+$(LIBEXEC)/modload-worker: $(call objects,$(WORKER_SRC)) $(LIGHT_LIB)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(LINK_FLAGS) -o $@ $^ $(STATIC_CRYPTO)
+
+$(BUILD)/lib/libmodload.so.$(SOVERSION): $(call objects,$(BASE_SRC) $(STORE_SRC) $(CLIENT_SRC) $(MAKE_SRC)) lib/libmodload.sym
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) -shared $(LINK_FLAGS) -Wl,-soname,$(@F) \
+	    -Wl,--version-script=lib/libmodload.sym -o $@ $(filter %.o,$^) $(BUILD_LIBS)
+	$(Q)ln -sf $(@F) $(BUILD)/lib/libmodload.so
+
+$(O)/cmd/main-front.o: cmd/main.c $(O)/flags
+	$(call say,CC,$< (front))
+	$(Q)mkdir -p $(@D) && $(CC) $(BASE_FLAGS) $(CFLAGS) $(INCLUDES) -DML_FRONT -MMD -MP -c -o $@ $<
+
+$(O)/%.o: %.c $(O)/flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(BASE_FLAGS) $(CFLAGS) $(INCLUDES) -MMD -MP -c -o $@ $<
+
+# Rebuilds everything when the compiler or its flags change.
+$(O)/flags: FORCE
+	@mkdir -p $(@D); echo '$(CC) $(BASE_FLAGS) $(CFLAGS) $(FRONT_LINK)' | cmp -s - $@ || \
+	    echo '$(CC) $(BASE_FLAGS) $(CFLAGS) $(FRONT_LINK)' > $@
+FORCE:
+
+$(BUILD)/include/%: lib/include/%
+	$(Q)mkdir -p $(@D) && cp $< $@
+$(BUILD)/share/modload/%: manifests/%
+	$(Q)mkdir -p $(@D) && cp $< $@
+
+clean: ## remove what was built
+	$(Q)rm -rf build build-*
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
+.PHONY: all clean FORCE

@@ -1,0 +1,29 @@
+# Compiler, flags and libraries.
+CC  ?= cc
+AR  ?= ar
+PKG_CONFIG ?= pkg-config
+Q := $(if $(V),,@)
+say = @printf '  %-7s %s\n' '$(1)' '$(2)'$(if $(V), >/dev/null)
+
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+            -Wwrite-strings -Wundef -Wformat=2 -Wvla -Wno-unused-parameter
+BASE_FLAGS := -std=gnu11 -fPIC -fvisibility=hidden -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+              -fstack-protector-strong $(WARNINGS) $(if $(DEV),-Werror)
+INCLUDES := -Ilib -Ilib/include -I.
+
+# A sanitized build cannot be static, and must not be fortified twice.
+ifdef SAN
+SAN_FLAGS  := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+BASE_FLAGS += $(SAN_FLAGS)
+FRONT_LINK := $(SAN_FLAGS)
+else
+BASE_FLAGS += $(if $(findstring -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+FRONT_LINK := -static
+endif
+LINK_FLAGS := $(SAN_FLAGS) -Wl,-z,relro,-z,now -Wl,--as-needed
+
+BUILD_LIBS := $(shell $(PKG_CONFIG) --libs libdw libelf libcjson libcrypto uuid)
+# From their archives: the front links nothing at run time, and the worker loads nothing but libc.
+STATIC_UUID   := -l:libuuid.a
+STATIC_CRYPTO := -l:libcrypto.a
