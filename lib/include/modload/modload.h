@@ -1,9 +1,23 @@
-/* modload/modload.h - the registry, and calls of loaded plugins. Volatile: may change with any
- * release before 1.0.
+/* modload/modload.h - the registry, and calls of loaded plugins.
  *
- * A context is for one thread at a time; different threads use different contexts. After fork() the
- * child must not use its parent's contexts. No function here prints, exits, or changes signal
- * handlers.
+ * Stability: volatile. Anything here may change with any release before 1.0.
+ *
+ * Threads: a context, and what was got through it, is for one thread at a time. Different threads
+ * use different contexts, and then every function may run at the same time as every other one.
+ *
+ * Fork: after fork() the child must not use its parent's contexts. It may make its own. No function
+ * is async-signal-safe unless it says so.
+ *
+ * Manners: no function here prints, exits, aborts, changes the working directory, the environment
+ * or a signal handler, or leaves a descriptor open that is not close-on-exec.
+ *
+ * Errors: a function that can fail takes a `struct ml_error *` last (see modload/error.h) and
+ * returns a negative number when it has failed. The statuses named with a function are those that
+ * are its own; any of them may also fail with ML_LIMIT (memory or descriptors are out), ML_IO (the
+ * disk) or ML_REFUSED (a directory belongs to somebody else, or may not be read).
+ *
+ * Ownership: texts and structures that are passed in stay the caller's and are not kept. What comes
+ * back in a buffer of the caller is a copy.
  */
 #ifndef MODLOAD_MODLOAD_H
 #define MODLOAD_MODLOAD_H
@@ -22,99 +36,129 @@ extern "C" {
 
 #define ML_VERSION "0.1.0"
 
-/* ---- keys
- * ---------------------------------------------------------------------------------------- */
+/* ==== keys ==== */
 
-/* A key is 128 bits. Its text forms: the UUID 8-4-4-4-12 of RFC 9562 section 4, and 32 hex digits.
- */
+/* A key is 128 bits, in the order in which they are written. Its two text forms are the UUID
+ * (8-4-4-4-12 hex digits, RFC 9562 section 4) and 32 hex digits; both always stand for the same
+ * entry. */
 struct ml_key {
     uint8_t bytes[16];
 };
 
+/* Sizes of buffers, in bytes, the NUL at the end included. */
 enum {
-    ML_UUID_SIZE = 37,      /* with the NUL */
-    ML_KEY_TEXT_SIZE = 33,  /* with the NUL */
-    ML_BUNDLE_ID_SIZE = 35, /* "b-", 32 of a-z2-7 (160 bits, base32 of RFC 4648 section 6), NUL */
-    ML_NAME_SIZE = 65,      /* with the NUL */
-    ML_VERSION_SIZE = 65,   /* with the NUL */
+    ML_UUID_SIZE = 37,
+    ML_KEY_TEXT_SIZE = 33,
+    /* "b-" and 32 of a-z2-7: 160 bits in base32 (RFC 4648 section 6), lower case, unpadded */
+    ML_BUNDLE_ID_SIZE = 35,
+    ML_NAME_SIZE = 65,
+    ML_VERSION_SIZE = 65,
 };
 
-/* A new random key with the bits of UUID version 4 (RFC 9562 section 5.4). Thread-safe. */
+/* Makes a new random key, with the version and variant bits of UUID version 4 (RFC 9562
+ * section 5.4). Cannot fail. Any thread; safe after fork(): the bits come from the kernel each
+ * time. */
 void ml_key_generate(struct ml_key *key);
 
-/* Reads a UUID, any case, exactly 36 characters: no braces, no "urn:", nothing before or behind.
- * Version and variant are not looked at: any 128 bits are a key. 0, or -1 and ML_DATA. */
+/* Reads a UUID: exactly 36 characters, any case; no braces, no "urn:", nothing before or behind.
+ * Its version and variant are not looked at: any 128 bits are a key, all-zero ones too. Returns 0
+ * and fills `*key`; or -1 and ML_DATA, with `*key` as it was. Any thread. */
 int ml_key_from_uuid(const char *text, struct ml_key *key, struct ml_error *err);
 
-/* Reads 32 hex digits, any case. 0, or -1 and ML_DATA. */
+/* Reads 32 hex digits, any case. Otherwise like ml_key_from_uuid(). */
 int ml_key_from_hex(const char *text, struct ml_key *key, struct ml_error *err);
 
-/* Reads either form. 0, or -1 and ML_DATA. */
+/* Reads either form. Otherwise like ml_key_from_uuid(). */
 int ml_key_parse(const char *text, struct ml_key *key, struct ml_error *err);
 
-/* Write the text forms, in lower case. */
+/* Writes the UUID of a key, in lower case. Cannot fail. Any thread. */
 void ml_key_to_uuid(const struct ml_key *key, char uuid[ML_UUID_SIZE]);
+
+/* Writes the 32 hex digits of a key, in lower case. Cannot fail. Any thread. */
 void ml_key_to_hex(const struct ml_key *key, char text[ML_KEY_TEXT_SIZE]);
 
-/* Whether a text can be a plugin's name: 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first, and
- * not a key itself. */
+/* Whether a text can be a name: 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first, and not a
+ * key itself. Any thread. */
 bool ml_name_valid(const char *name);
 
-/* ---- context
- * ------------------------------------------------------------------------------------- */
+/* ==== contexts ==== */
 
+/* One registry and its workers, seen by one thread. */
 struct ml_ctx;
 
-/* Where a context works. Null members are taken from the environment: MODLOAD_HOME, else
- * $XDG_DATA_HOME/modload, else $HOME/.local/share/modload; MODLOAD_RUNTIME_DIR, else
- * $XDG_RUNTIME_DIR/modload, else a private directory in $TMPDIR or /tmp. */
+/* Where a context works. A null pointer means what the environment says. */
 struct ml_ctx_options {
+    /* The registry's directory. Null: MODLOAD_HOME, else $XDG_DATA_HOME/modload, else
+     * $HOME/.local/share/modload (XDG Base Directory Specification 0.8; relative XDG paths do not
+     * count). */
     const char *home;
+
+    /* Where sockets and locks of workers are. Null: MODLOAD_RUNTIME_DIR, else
+     * $XDG_RUNTIME_DIR/modload, else modload-UID in $TMPDIR or /tmp. Two registries may share one.
+     */
     const char *runtime_dir;
-    int64_t wait_ms; /* for locks; 0 tries once */
+
+    /* How long to wait for another process's lock, in milliseconds; 0 tries once. */
+    int64_t wait_ms;
 };
 
-/* Makes a context. Opens nothing yet. 0; -1 and ML_CONFIG (no home can be told), ML_LIMIT. */
+/* Makes a context. Looks at the environment, opens nothing yet. `options` may be null.
+ * Returns 0 and `*ret`, which is the caller's, who gives it to ml_ctx_free(); or -1 and ML_CONFIG
+ * (no home can be told). Any thread. */
 int ml_ctx_new(const struct ml_ctx_options *options, struct ml_ctx **ret, struct ml_error *err);
+
+/* Frees a context and closes what it had opened. Workers go on. Null is fine. */
 void ml_ctx_free(struct ml_ctx *ctx);
 
-/* ---- registry
- * ------------------------------------------------------------------------------------ */
+/* ==== the registry ==== */
 
-/* Finds the key that a user's word stands for: a UUID or 32 hex digits as they are; a name, or
- * name@version; else a prefix of at least 4 hex digits of exactly one registered key. Errors:
- * ML_DATA (none of these; ambiguous), ML_NO_INPUT (no such name or prefix), and those of reading
- * the registry. */
+/* Finds the key that a user's word stands for, in this order: a UUID or 32 hex digits, registered
+ * or not; a name; "name@version", where the version must be that of the entry's bundle; the first 4
+ * or more hex digits of exactly one registered key. Returns 0 and fills `*key`; or -1 and ML_DATA
+ * (none of these forms; more than one key), ML_NO_INPUT (nothing is registered so; another
+ * version), ML_CONFIG (no registry of this format). */
 int ml_resolve(struct ml_ctx *ctx, const char *word, struct ml_key *key, struct ml_error *err);
 
-/* Which bundle an entry points at now. Takes no lock, never waits. Errors: ML_NO_INPUT
- * (unregistered). */
+/* Tells which bundle an entry points at now. Takes no lock and never waits: it sees what was before
+ * a change or what is after it. Returns 0 and fills `bundle`; or -1 and ML_NO_INPUT (not
+ * registered). */
 int ml_lookup(struct ml_ctx *ctx, const struct ml_key *key, char bundle[ML_BUNDLE_ID_SIZE],
               struct ml_error *err);
 
 /* Finds the one filed bundle whose id begins with `prefix` ("b-" and at least 4 characters).
- * Errors: ML_DATA (no id; ambiguous), ML_NO_INPUT (no such bundle). */
+ * Returns 0 and fills `bundle`; or -1 and ML_DATA (no id; more than one), ML_NO_INPUT (no such
+ * bundle). */
 int ml_bundle_resolve(struct ml_ctx *ctx, const char *prefix, char bundle[ML_BUNDLE_ID_SIZE],
                       struct ml_error *err);
 
-/* Points an entry at a filed bundle, making the entry where it is new. Whole or not at all, and
- * durable when it returns. `name` is a name for the entry: the plugin's own when null, if no other
- * entry has it; "" is no name; a name that was asked for and is another entry's is ML_DATA.
- * `origin` says where the bundle came from, for people; may be null. Errors: ML_NO_INPUT (no such
- * bundle), ML_BUSY (the lock), ML_IO, ... */
+/* What ml_register() did. */
 struct ml_register_result {
-    bool changed;            /* false: it was so already */
-    bool name_taken;         /* the plugin's own name belongs to another entry: this one has none */
-    char name[ML_NAME_SIZE]; /* the entry's name now, or "" */
-    char plugin[ML_NAME_SIZE]; /* the plugin's name */
-    char version[ML_VERSION_SIZE];
+    bool changed;                  /* false: it was so already */
+    bool name_taken;               /* another entry has the plugin's own name: this one has none */
+    char name[ML_NAME_SIZE];       /* the entry's name now, or "" */
+    char plugin[ML_NAME_SIZE];     /* the plugin's name */
+    char version[ML_VERSION_SIZE]; /* and its version */
 };
+
+/* Points an entry at a filed bundle, and makes the entry where it is new. The change is there whole
+ * or not at all, and durable when this returns. Waits for the writers' lock for as long as the
+ * context says. Loads nothing.
+ *
+ * `name` is what the entry shall be called. Null: as it is called already, else the plugin's own
+ * name, if no other entry has that. "": nothing.
+ * `origin` says for people where the bundle came from; may be null.
+ * `result` may be null.
+ *
+ * Returns 0; or -1 and ML_DATA (no bundle id; no name; another entry's name: "name_taken"),
+ * ML_NO_INPUT (no such bundle), ML_BUSY (the lock), ML_CANT_CREATE, ML_CONFIG. */
 int ml_register(struct ml_ctx *ctx, const struct ml_key *key, const char *bundle, const char *name,
                 const char *origin, struct ml_register_result *result, struct ml_error *err);
 
-/* Takes an entry out of the registry. 1, or 0 when there was none. A running worker goes on. */
+/* Takes an entry and its name out of the registry. A running worker goes on.
+ * Returns 1; 0 when there was no such entry; or -1 and ML_BUSY (the lock). */
 int ml_unregister(struct ml_ctx *ctx, const struct ml_key *key, struct ml_error *err);
 
+/* An entry as it is now. */
 struct ml_entry {
     struct ml_key key;
     char bundle[ML_BUNDLE_ID_SIZE];
@@ -123,68 +167,84 @@ struct ml_entry {
     char version[ML_VERSION_SIZE]; /* the plugin's */
 };
 
-/* One entry. Errors: ML_NO_INPUT. */
+/* Reads one entry. Returns 0 and fills `*entry`; or -1 and ML_NO_INPUT (not registered). */
 int ml_entry_read(struct ml_ctx *ctx, const struct ml_key *key, struct ml_entry *entry,
                   struct ml_error *err);
 
-/* Calls `each` for every entry in the order of the keys, streaming. `each` returns nonzero to stop;
- * that value is returned. */
+/* Calls `each` for every entry, in the order of the keys, without holding them all in memory.
+ * Entries that come or go meanwhile may or may not be seen. `each` returns 0 to go on. Returns 0;
+ * what `each` returned, if that was not 0; or -1. */
 int ml_entries(struct ml_ctx *ctx, int (*each)(const struct ml_entry *entry, void *arg), void *arg,
                struct ml_error *err);
 
-/* ---- workers
- * ------------------------------------------------------------------------------------- */
+/* ==== workers ==== */
 
-/* What a worker answers about itself. */
+/* What a worker answers about itself. Counters begin at 0 when it is started. */
 struct ml_worker_status {
     struct ml_key key;
     pid_t pid;
-    char bundle[ML_BUNDLE_ID_SIZE];
+    char bundle[ML_BUNDLE_ID_SIZE]; /* what it has mapped: the entry may have moved on since */
     char plugin[ML_NAME_SIZE];
     char version[ML_VERSION_SIZE];
     uint64_t uptime_ms;
-    uint64_t calls; /* ended, in whichever way */
-    uint64_t ok, errors, crashes, timeouts, cancelled;
-    uint64_t rejected;   /* undefined function, bad argument: the plugin was not entered */
-    uint64_t memory_kib; /* resident, of the worker itself */
+    uint64_t calls;      /* that ended, in whichever of the following ways */
+    uint64_t ok;         /* returned */
+    uint64_t errors;     /* failed by ml_fail, or ended their process */
+    uint64_t crashes;    /* died of a signal */
+    uint64_t timeouts;   /* took too long */
+    uint64_t cancelled;  /* their caller went away, or the worker was released */
+    uint64_t rejected;   /* unknown function, bad argument: the plugin was not entered */
+    uint64_t memory_kib; /* resident memory of the worker itself, in KiB */
 };
 
-/* Makes sure that the entry has a worker. 1 when it was started, 0 when it was there. Any number of
- * callers at once get one worker. `timeout_ms` bounds the whole start, constructors included; 0:
- * none. Errors: ML_NO_INPUT (unregistered), ML_REFUSED (the object is damaged), ML_DATA (it cannot
- * be mapped), ML_SIGNAL + n (a constructor crashed), ML_FAILED (a constructor exited), ML_TIMEOUT,
- * ML_PROTOCOL (another ABI), ML_BUSY. The worker is a child of the calling process until that one
- * ends. */
+/* Makes sure that an entry has a worker. Any number of callers at once get one and the same.
+ * Returns when the plugin is mapped and its constructors have run. A worker that was started is a
+ * child of the calling process until that one ends: a caller that goes on reaps it like any child.
+ *
+ * `timeout_ms` bounds the start, constructors included; 0: no limit. `pid` may be null.
+ *
+ * Returns 1 when it was started, 0 when it was there; or -1 and ML_NO_INPUT (not registered),
+ * ML_REFUSED (the object is not what was filed), ML_DATA (it cannot be mapped), ML_FAILED (a
+ * constructor ended the process), ML_SIGNAL + n (a constructor crashed), ML_TIMEOUT, ML_PROTOCOL
+ * (built for another plugin ABI), ML_BUSY (another process is loading or releasing it, or its
+ * worker does not answer). On failure nothing of the worker is left. */
 int ml_load(struct ml_ctx *ctx, const struct ml_key *key, int64_t timeout_ms, pid_t *pid,
             struct ml_error *err);
 
-/* Ends the worker. ML_RELEASE_NOW ends its calls with it, and returns when all are gone. With
- * ML_RELEASE_DRAIN it takes no new call, and leaves when those that run have ended: 0 when it is
- * gone, 1 when calls of others still hold it. Errors: ML_NOT_LOADED. */
-enum ml_release_mode { ML_RELEASE_NOW, ML_RELEASE_DRAIN };
+enum ml_release_mode {
+    ML_RELEASE_NOW,   /* ends the calls that run; their callers get ML_NOT_LOADED at once */
+    ML_RELEASE_DRAIN, /* takes no new call, and leaves when those that run have ended */
+};
+
+/* Ends a worker, whoever had started it.
+ * Returns 0 when the worker and all its calls are gone; 1 when it drains and calls of others still
+ * hold it; or -1 and ML_NOT_LOADED (there is none), ML_BUSY (it does not answer). */
 int ml_release(struct ml_ctx *ctx, const struct ml_key *key, enum ml_release_mode mode,
                struct ml_error *err);
 
-/* Asks the worker. 1 and `*status`; 0 when there is none. Never believes a file. */
+/* Asks a worker about itself; no file is believed. Waits for its answer for 2 seconds at most.
+ * Returns 1 and fills `*status`; 0 when there is none; or -1 and ML_BUSY (it does not answer),
+ * ML_PROTOCOL (it is of another version). */
 int ml_worker_query(struct ml_ctx *ctx, const struct ml_key *key, struct ml_worker_status *status,
                     struct ml_error *err);
 
-/* Calls `each` for every live worker of this registry. */
+/* Asks every live worker of this registry, and calls `each` with its answer, in no order. `each`
+ * returns 0 to go on.
+ * Returns 0; what `each` returned, if that was not 0; or -1 as ml_worker_query(). */
 int ml_workers(struct ml_ctx *ctx, int (*each)(const struct ml_worker_status *status, void *arg),
                void *arg, struct ml_error *err);
 
-/* ---- calls
- * --------------------------------------------------------------------------------------- */
+/* ==== calls ==== */
 
 enum ml_value_type {
-    ML_VALUE_NONE, /* a void function */
-    ML_VALUE_NULL, /* a null string */
-    ML_VALUE_BOOL,
-    ML_VALUE_INT,
-    ML_VALUE_UINT,
-    ML_VALUE_FLOAT,
-    ML_VALUE_DOUBLE,
-    ML_VALUE_STRING, /* `data`, as the plugin returned it: any bytes but NUL */
+    ML_VALUE_NONE,   /* of a void function */
+    ML_VALUE_NULL,   /* a null pointer where a string or bytes could have been */
+    ML_VALUE_BOOL,   /* `boolean` */
+    ML_VALUE_INT,    /* `integer` */
+    ML_VALUE_UINT,   /* `uinteger` */
+    ML_VALUE_FLOAT,  /* `real32` */
+    ML_VALUE_DOUBLE, /* `real` */
+    ML_VALUE_STRING, /* `data`, as the plugin returned it: any bytes but NUL, UTF-8 or not */
     ML_VALUE_BYTES,  /* `data` */
 };
 
@@ -198,27 +258,39 @@ struct ml_value {
         float real32;
         double real;
     };
-    char *data; /* STRING and BYTES: `size` bytes and a NUL */
-    size_t size;
+    char *data;  /* STRING and BYTES: `size` bytes, and a NUL behind them; else null */
+    size_t size; /* at most 64 MiB */
 };
 
-void ml_value_done(struct ml_value *value); /* frees what it owns */
+/* Frees what a value owns, and empties it. An empty one is fine. */
+void ml_value_done(struct ml_value *value);
 
+/* What to call, and how. */
 struct ml_call {
     const char *function;
-    const char *const *args; /* texts, converted by the function's signature */
+    const char *const *args; /* texts, which the function's signature says how to read */
     size_t n_args;
-    int64_t timeout_ms; /* 0: none */
-    int stdio[3];       /* the call's standard input, output and error; they stay the caller's */
-    int cancel_fd;      /* readable = cancel the call; -1: none */
+    int64_t timeout_ms; /* 0: no limit. Over 49 days counts as 49 days (32 bits on the wire) */
+    int stdio[3];       /* the call's standard input, output and error: it gets copies */
+    int cancel_fd;      /* when it becomes readable, the call is ended; -1: none */
 };
 
-/* Calls a function of a loaded entry in a process of its own, and waits until that process and all
- * its descendants are gone. On 0 `*result` is the caller's, who gives it to ml_value_done().
- * Errors, with `outcome` set: ML_FAILED (the function failed; `code` is its own), ML_SIGNAL + n (it
- * crashed), ML_TIMEOUT, ML_UNDEFINED, ML_DATA (bad argument), ML_NOT_LOADED (with the code
- * "not_loaded" the call never began, with "worker_gone" it may have), 130 (cancelled), ML_PROTOCOL.
- */
+/* Calls a function of a loaded entry, in a process of its own, and waits until that process and all
+ * its descendants are gone. The deadline is kept twice, by the call's supervisor and, 200 ms later,
+ * here.
+ *
+ * Returns 0 and `*result`, which is the caller's, who gives it to ml_value_done(). Or -1 and, with
+ * `outcome` in the error:
+ *     ML_FAILED          "plugin_error"        it failed; `code` is its own word, or "exited"
+ *     ML_SIGNAL + n      "plugin_error"        it died of signal n
+ *     ML_LIMIT           "plugin_error"        its result is too large
+ *     ML_TIMEOUT         "timeout"             it took too long, and was ended
+ *     ML_UNDEFINED       "undefined_function"  the plugin has no such function
+ *     ML_DATA            "bad_argument"        it was not entered; the hint shows its signature
+ *     ML_NOT_LOADED      "not_loaded"          code "not_loaded": the call never began;
+ *                                              code "worker_gone": it may have
+ *     ML_SIGNAL + SIGINT "cancelled"           `cancel_fd` became readable
+ *     ML_PROTOCOL        ""                    the worker is of another version */
 int ml_exec(struct ml_ctx *ctx, const struct ml_key *key, const struct ml_call *call,
             struct ml_value *result, struct ml_error *err);
 
