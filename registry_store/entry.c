@@ -325,7 +325,8 @@ int store_change_entry(struct store *store, const struct store_change *change, s
     store_entry_name(store, change->uuid, name, NULL);
     if (text_equal(before, change->bundle) &&
         (change->bundle == NULL || text_equal(name, change->name)))
-        return 0;
+        /* Nothing to change; but the same change may have been cut short before it was through. */
+        return drop_old_names(store, change, err);
     if (change->bundle != NULL && !store_bundle_exists(store, change->bundle))
         return bundle_missing(store, change->bundle, err);
     if (change->name != NULL && check_name_free(store, change, err) < 0)

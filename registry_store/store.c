@@ -156,6 +156,11 @@ int store_open(const char *home, bool create, int64_t wait_ms, struct store **re
     return 0;
 }
 
+bool store_present(const struct store *store)
+{
+    return store->fd >= 0;
+}
+
 void store_close(struct store *store)
 {
     if (store == NULL)

@@ -35,6 +35,9 @@ int store_open(const char *home, bool create, int64_t wait_ms, struct store **re
                struct ml_error *err);
 void store_close(struct store *store);
 
+/* Whether there is a registry: false for one that was opened without `create` and is missing. */
+bool store_present(const struct store *store);
+
 /* ---- checks of what becomes part of a path ---- */
 bool store_bundle_valid(const char *id); /* "b-" and 32 of a-z2-7 */
 bool store_name_valid(const char *name); /* 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first */

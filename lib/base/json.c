@@ -114,10 +114,10 @@ static void add_escaped(struct buf *out, unsigned char c)
         buf_char(out, (char)c);
 }
 
-void json_string(struct json *j, const char *text)
+/* A string value; what is not UTF-8 becomes U+FFFD, byte by byte. */
+static void put_string(struct json *j, const char *text, size_t n)
 {
     const unsigned char *p = (const unsigned char *)text;
-    size_t n = strlen(text);
     value_begin(j);
     buf_char(&j->out, '"');
     for (size_t i = 0, len; i < n; i += len ? len : 1) {
@@ -132,12 +132,17 @@ void json_string(struct json *j, const char *text)
     buf_char(&j->out, '"');
 }
 
+void json_string(struct json *j, const char *text)
+{
+    put_string(j, text, strlen(text));
+}
+
 void json_text(struct json *j, const char *text, size_t n)
 {
-    if (memchr(text, '\0', n) != NULL || !json_is_utf8(text, n))
-        json_bytes(j, text, n);
+    if (json_is_utf8(text, n))
+        put_string(j, text, n);
     else
-        json_string(j, text);
+        json_bytes(j, text, n);
 }
 
 static void add_base64(struct buf *out, const unsigned char *p, size_t n)

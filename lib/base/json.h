@@ -35,8 +35,8 @@ void json_number(struct json *j, const char *text);
  * becomes U+FFFD, so that the value is a string whatever a path or a plugin put into it. */
 void json_string(struct json *j, const char *text);
 
-/* A text that must come through whole: one that is not UTF-8, or holds a NUL, becomes
- * {"base64":"..."} (RFC 4648 section 4). */
+/* A text that must come through whole: one that is not UTF-8 becomes {"base64":"..."} (RFC 4648
+ * section 4). */
 void json_text(struct json *j, const char *text, size_t n);
 
 /* Bytes: always {"base64":"..."}. */

@@ -2,10 +2,8 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <float.h>
 #include <locale.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,7 +54,7 @@ enum number_fault number_parse_int(const char *text, unsigned bits, int64_t *val
     return NUMBER_OK;
 }
 
-static locale_t c_locale(void)
+locale_t number_locale(void)
 {
     static locale_t locale;
     if (locale == NULL)
@@ -69,7 +67,7 @@ enum number_fault number_parse_double(const char *text, double *value)
     char *end;
     if (*text == '\0' || isspace((unsigned char)*text))
         return NUMBER_MALFORMED;
-    *value = strtod_l(text, &end, c_locale());
+    *value = strtod_l(text, &end, number_locale());
     if (*end != '\0')
         return NUMBER_MALFORMED;
     return isinf(*value) && strpbrk(text, "iI") == NULL ? NUMBER_RANGE : NUMBER_OK;
@@ -80,49 +78,8 @@ enum number_fault number_parse_float(const char *text, float *value)
     char *end;
     if (*text == '\0' || isspace((unsigned char)*text))
         return NUMBER_MALFORMED;
-    *value = strtof_l(text, &end, c_locale());
+    *value = strtof_l(text, &end, number_locale());
     if (*end != '\0')
         return NUMBER_MALFORMED;
     return isinf(*value) && strpbrk(text, "iI") == NULL ? NUMBER_RANGE : NUMBER_OK;
-}
-
-static bool format_special(double value, char text[NUMBER_TEXT_SIZE])
-{
-    if (isnan(value))
-        strcpy(text, "nan");
-    else if (isinf(value))
-        strcpy(text, value < 0 ? "-inf" : "inf");
-    else
-        return false;
-    return true;
-}
-
-/* Writes the first of %.{digits}g that reads back, in the C locale: a plugin may have set another
- * one. `digits` is where to begin: any decimal of DBL_DIG digits survives the way through a normal
- * double, so no text shorter than that of %.15g can be missed; a subnormal has fewer digits to
- * give. */
-void number_format_double(double value, char text[NUMBER_TEXT_SIZE])
-{
-    if (format_special(value, text))
-        return;
-    locale_t before = uselocale(c_locale());
-    for (int digits = fabs(value) < DBL_MIN ? 1 : DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
-        snprintf(text, NUMBER_TEXT_SIZE, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    uselocale(before);
-}
-
-void number_format_float(float value, char text[NUMBER_TEXT_SIZE])
-{
-    if (format_special((double)value, text))
-        return;
-    locale_t before = uselocale(c_locale());
-    for (int digits = fabsf(value) < FLT_MIN ? 1 : FLT_DIG; digits <= FLT_DECIMAL_DIG; digits++) {
-        snprintf(text, NUMBER_TEXT_SIZE, "%.*g", digits, (double)value);
-        if (strtof(text, NULL) == value)
-            break;
-    }
-    uselocale(before);
 }

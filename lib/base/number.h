@@ -2,6 +2,7 @@
 #ifndef BASE_NUMBER_H
 #define BASE_NUMBER_H
 
+#include <locale.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,6 +20,9 @@ enum number_fault number_parse_uint(const char *text, unsigned bits, uint64_t *v
  * what is finite as text and infinite as a number. */
 enum number_fault number_parse_double(const char *text, double *value);
 enum number_fault number_parse_float(const char *text, float *value);
+
+/* The C locale, which is what all functions here read and write in. Never freed. */
+locale_t number_locale(void);
 
 enum { NUMBER_TEXT_SIZE = 32 };
 

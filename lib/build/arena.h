@@ -1,5 +1,6 @@
-/* Memory for one build: everything is freed at once, at its end. An allocation that fails sets `failed`,
- * which the caller looks at where a step ends; texts are never null, so that nothing in between has to. */
+/* Memory for one build: everything is freed at once, at its end. An allocation that fails sets
+ * `failed`, which the caller looks at where a step ends; texts are never null, so that nothing in
+ * between has to. */
 #ifndef BUILD_ARENA_H
 #define BUILD_ARENA_H
 
@@ -11,7 +12,10 @@ struct arena {
     bool failed;
 };
 
-#define ARENA_INIT {0}
+#define ARENA_INIT                                                                                 \
+    {                                                                                              \
+        0                                                                                          \
+    }
 #define ARENA_AUTO __attribute__((cleanup(arena_free))) struct arena
 
 void arena_free(struct arena *a);
@@ -19,8 +23,8 @@ void arena_free(struct arena *a);
 /* Zeroed memory for `n` items of `size` bytes; null when there is none. */
 void *arena_alloc(struct arena *a, size_t n, size_t size);
 
-/* Room for item number `n` of an array that grows one by one: the array, moved where it had to be. Null
- * when there is none; `items` is as it was then. */
+/* Room for item number `n` of an array that grows one by one: the array, moved where it had to be.
+ * Null when there is none; `items` is as it was then. */
 void *arena_grow(struct arena *a, void *items, size_t n, size_t size);
 
 /* Copies of texts; "" when memory has run out. */

@@ -69,7 +69,8 @@ static int object_copy(struct build *b, int to, struct ml_error *err)
 
 static int object_take(struct build *b, struct ml_error *err)
 {
-    AUTO_CLOSE int fd = openat(b->stage->fd, "plugin.so", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    AUTO_CLOSE int fd =
+        openat(b->stage->fd, "plugin.so", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot create the bundle's 'plugin.so'");
     if (object_copy(b, fd, err) < 0 || object_check(fd, b->object, err) < 0)
@@ -102,7 +103,8 @@ static int entry_write(struct build *b, struct ml_error *err)
         return ml_error_memory(err);
     AUTO_CLOSE int fd = openat(b->work, "entry.c", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 || fs_write_all(fd, buf_text(&text), text.len) < 0)
-        return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot write '%s/entry.c'", b->work_path);
+        return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot write '%s/entry.c'",
+                              b->work_path);
     return 0;
 }
 
@@ -117,8 +119,8 @@ static int bundle_make(struct build *b, struct ml_error *err)
     return 0;
 }
 
-/* `id` is the bundle's when 0 is returned. The same bundle may be there already, or be filed by somebody
- * else in the meantime: both are fine. */
+/* `id` is the bundle's when 0 is returned. The same bundle may be there already, or be filed by
+ * somebody else in the meantime: both are fine. */
 static int build_run(struct build *b, char *id, struct ml_error *err)
 {
     if (work_open(b, err) < 0 || host_open(b, err) < 0 || objects_make(b, err) < 0 ||
@@ -147,10 +149,11 @@ static int build_staged(struct ml_ctx *ctx, struct build *b, char *id, struct ml
 static int request_check(const struct ml_build_request *request, struct ml_error *err)
 {
     if (request->name != NULL && !ml_name_valid(request->name))
-        return ml_error_set(err, ML_DATA, "bad_name",
-                            "'%s' cannot be a plugin's name: that is 1 to 64 of A-Z a-z 0-9 . _ -, a "
-                            "letter or digit first",
-                            request->name);
+        return ml_error_set(
+            err, ML_DATA, "bad_name",
+            "'%s' cannot be a plugin's name: that is 1 to 64 of A-Z a-z 0-9 . _ -, a "
+            "letter or digit first",
+            request->name);
     return 0;
 }
 

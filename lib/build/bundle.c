@@ -40,8 +40,8 @@ static int file_write(struct build *b, const char *path, const void *data, size_
 {
     if (parents_make(b, path) < 0)
         return -1;
-    AUTO_CLOSE int fd = openat(b->stage->fd, path,
-                               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    AUTO_CLOSE int fd =
+        openat(b->stage->fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     return fd < 0 ? -1 : fs_write_all(fd, data, n);
 }
 
@@ -243,8 +243,7 @@ static void inputs_write(struct json *j, const struct build *b, const char *key,
             continue;
         const char *slash = strrchr(input->path, '/');
         json_open(j, '{');
-        json_pair(j, own ? "path" : "name",
-                  own ? input->rel : slash ? slash + 1 : input->path);
+        json_pair(j, own ? "path" : "name", own ? input->rel : slash ? slash + 1 : input->path);
         json_pair(j, "sha256", input->sha256);
         json_close(j, '}');
     }
@@ -280,7 +279,8 @@ static int file_compare(const void *a, const void *b)
     return strcmp(((const struct bundle_file *)a)->path, ((const struct bundle_file *)b)->path);
 }
 
-/* As sha256sum(1) writes it: a line whose name holds a newline or backslash is marked by a backslash. */
+/* As sha256sum(1) writes it: a line whose name holds a newline or backslash is marked by a
+ * backslash. */
 static void sum_line(struct buf *out, const struct bundle_file *file)
 {
     bool escape = strpbrk(file->path, "\\\n\r") != NULL;
@@ -314,8 +314,8 @@ static int sums_write(struct build *b, struct ml_error *err)
 int bundle_finish(struct build *b, struct ml_error *err)
 {
     const char *name = arena_fmt(b->a, "%s@%s\n", b->name, b->version);
-    if (b->has_manifest && bundle_write(b, "source/modload.json", b->manifest.text,
-                                        strlen(b->manifest.text), err) < 0)
+    if (b->has_manifest &&
+        bundle_write(b, "source/modload.json", b->manifest.text, strlen(b->manifest.text), err) < 0)
         return -1;
     if (manifest_write(b, err) < 0 || record_write(b, err) < 0 ||
         bundle_write(b, "name", name, strlen(name), err) < 0)

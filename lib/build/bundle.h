@@ -13,7 +13,8 @@ int bundle_write(struct build *b, const char *path, const void *data, size_t n,
 /* Notes the digest of a file that something else has written into the stage. */
 int bundle_note(struct build *b, const char *path, struct ml_error *err);
 
-/* What the bundle is called: a digest of everything that went into it. `id` has ML_BUNDLE_ID_SIZE bytes. */
+/* What the bundle is called: a digest of everything that went into it. `id` has ML_BUNDLE_ID_SIZE
+ * bytes. */
 int bundle_identify(const struct build *b, char *id, struct ml_error *err);
 
 /* Writes manifest.json, build.json, name and, last, SHA256SUMS. */

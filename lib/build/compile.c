@@ -18,7 +18,8 @@
 #include "build/word.h"
 
 enum { JOBS_MAX = 64 };
-#define OUTPUT_MAX (256u << 20) /* of one file that the compiler writes: a few words of C can fill a disk */
+#define OUTPUT_MAX                                                                                 \
+    (256u << 20) /* of one file that the compiler writes: a few words of C can fill a disk */
 
 /* ---- flags ---- */
 
@@ -155,8 +156,8 @@ static int not_built(const char *what, const char *program, const struct child_e
 }
 
 /* Runs one program in the work directory; `what` says what has not been done when it fails. */
-static int run(struct build *b, const struct strv *argv, int in, const char *stem,
-               const char *what, struct ml_error *err)
+static int run(struct build *b, const struct strv *argv, int in, const char *stem, const char *what,
+               struct ml_error *err)
 {
     AUTO_CLOSE int log = log_open(b, stem, err);
     CHILD_AUTO child = CHILD_INIT;
@@ -321,8 +322,21 @@ int compile_sources(struct build *b, struct ml_error *err)
 int compile_link(struct build *b, struct ml_error *err)
 {
     static const char *const flags[] = {
-        "-shared", "-O1", "-w", "-fPIC", "-fvisibility=hidden", "-x", "c", "entry.c", "-x", "none",
-        "-Wl,-Bsymbolic", "-Wl,-z,defs", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack",
+        "-shared",
+        "-O1",
+        "-w",
+        "-fPIC",
+        "-fvisibility=hidden",
+        "-x",
+        "c",
+        "entry.c",
+        "-x",
+        "none",
+        "-Wl,-Bsymbolic",
+        "-Wl,-z,defs",
+        "-Wl,-z,relro",
+        "-Wl,-z,now",
+        "-Wl,-z,noexecstack",
         "-Wl,--build-id=sha1",
     };
     struct strv argv = {0};
@@ -352,14 +366,15 @@ int compile_prototypes(struct build *b, struct ml_error *err)
     for (size_t i = 0; i < b->manifest.functions.n; i++)
         buf_fmt(&text, "#line %zu \"modload.json: functions\"\n%s { for (;;) {} }\n", i + 1,
                 b->manifest.functions.items[i]);
-    AUTO_CLOSE int in = openat(b->work, "modload.prototypes.c", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    AUTO_CLOSE int in =
+        openat(b->work, "modload.prototypes.c", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (in < 0 || text.failed || fs_write_all(in, buf_text(&text), text.len) < 0 ||
         lseek(in, 0, SEEK_SET) < 0)
         return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot write '%s/modload.prototypes.c'",
                               b->work_path);
     strv_add_all(b->a, &argv, &b->host.cc);
-    static const char *const flags[] = {"-g", "-O0", "-w", "-fPIC", "-fno-builtin", "-c",
-                                        "-o", PROTOTYPES_OBJECT, "-x", "c", "-"};
+    static const char *const flags[] = {
+        "-g", "-O0", "-w", "-fPIC", "-fno-builtin", "-c", "-o", PROTOTYPES_OBJECT, "-x", "c", "-"};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         strv_add(b->a, &argv, flags[i]);
     if (run(b, &argv, in, "modload.prototypes", "the prototypes do not compile", err) == 0)

@@ -1,5 +1,5 @@
-/* Running the compiler and the linker. Their own words go to the request's diagnostics_fd, source by source
- * in order, however many ran at once. */
+/* Running the compiler and the linker. Their own words go to the request's diagnostics_fd, source
+ * by source in order, however many ran at once. */
 #ifndef BUILD_COMPILE_H
 #define BUILD_COMPILE_H
 
@@ -8,11 +8,13 @@
 /* Fills in the flags of the request and the manifest. 0; -1 and ML_CONFIG, ML_DATA, ML_TIMEOUT. */
 int compile_flags(struct build *b, struct ml_error *err);
 
-/* Compiles every source to work/<stem>.o, as many at once as there are processors, with the list of the
- * files it read beside it in <stem>.d. 0; -1 and ML_DATA ("build_failed"), ML_TIMEOUT, ML_LIMIT. */
+/* Compiles every source to work/<stem>.o, as many at once as there are processors, with the list of
+ * the files it read beside it in <stem>.d. 0; -1 and ML_DATA ("build_failed"), ML_TIMEOUT,
+ * ML_LIMIT. */
 int compile_sources(struct build *b, struct ml_error *err);
 
-/* Links the objects and work/entry.c to plugin.so; for a prebuilt object, entry.c alone to entry.so. */
+/* Links the objects and work/entry.c to plugin.so; for a prebuilt object, entry.c alone to
+ * entry.so. */
 int compile_link(struct build *b, struct ml_error *err);
 
 /* Compiles the manifest's prototypes with empty bodies, for the sake of the debug information. */

@@ -9,7 +9,7 @@
 enum { DIGEST_SIZE = 32, DIGEST_HEX_SIZE = 65 };
 
 struct digest {
-    void *ctx;   /* null: libcrypto would not; every later call does nothing */
+    void *ctx; /* null: libcrypto would not; every later call does nothing */
     bool failed;
 };
 
@@ -19,7 +19,8 @@ void digest_begin(struct digest *d);
 void digest_done(struct digest *d);
 void digest_add(struct digest *d, const void *data, size_t n);
 
-/* Adds the size as 8 bytes, low byte first, and then the data: a list of fields has one encoding only. */
+/* Adds the size as 8 bytes, low byte first, and then the data: a list of fields has one encoding
+ * only. */
 void digest_field(struct digest *d, const void *data, size_t n);
 void digest_text(struct digest *d, const char *text);
 

@@ -113,7 +113,8 @@ static void line_strip(const char **begin, const char **end, bool first)
         ++*begin;
 }
 
-/* Skips the mark: slash-star with more stars or a bang, or slash-slash with more slashes or a bang. */
+/* Skips the mark: slash-star with more stars or a bang, or slash-slash with more slashes or a bang.
+ */
 static const char *mark_skip(const char *begin, const char *end)
 {
     char again = begin + 1 < end ? begin[1] : '\0';
@@ -196,7 +197,8 @@ static const struct doc_comment *last_before(const struct docs *d, size_t at)
     return low ? &d->comments[low - 1] : NULL;
 }
 
-/* Whether what stands between a comment and the function's name is the beginning of its declaration. */
+/* Whether what stands between a comment and the function's name is the beginning of its
+ * declaration. */
 static bool is_declaration_start(const char *text, size_t n)
 {
     int newlines = 0;
@@ -217,8 +219,7 @@ const char *docs_above(struct arena *a, const struct docs *docs, int line)
         return "";
     size_t at = docs->lines[line - 1];
     const struct doc_comment *comment = last_before(docs, at);
-    if (comment == NULL ||
-        !is_declaration_start(docs->text + comment->end, at - comment->end))
+    if (comment == NULL || !is_declaration_start(docs->text + comment->end, at - comment->end))
         return "";
     BUF_AUTO text = BUF_INIT;
     comment_text(&text, docs->text + comment->begin, docs->text + comment->end);

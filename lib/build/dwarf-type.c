@@ -185,8 +185,8 @@ static bool carry_base(Dwarf_Die *die, struct fn_type *ret)
     return ret->kind != ML_KIND_VOID;
 }
 
-/* GCC and Clang write a negative constant in a signed form, and any other in either. The fixed-size forms
- * are unsigned: dwarf_formsdata() would extend the sign of the value 200 in one byte. */
+/* GCC and Clang write a negative constant in a signed form, and any other in either. The fixed-size
+ * forms are unsigned: dwarf_formsdata() would extend the sign of the value 200 in one byte. */
 static bool enumerator_value(Dwarf_Die *die, int64_t *ret)
 {
     Dwarf_Attribute attr;

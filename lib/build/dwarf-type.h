@@ -8,7 +8,7 @@
 
 /* A type without its typedefs and qualifiers. */
 struct peeled {
-    Dwarf_Die die;  /* not set when `is_void` */
+    Dwarf_Die die; /* not set when `is_void` */
     int tag;
     bool is_void, is_const, is_atomic;
     const char *alias; /* the outermost typedef's name, or null */
@@ -18,8 +18,8 @@ struct peeled {
 /* Peels the type that `owner` (a parameter, function, pointer, ...) refers to. */
 void dwarf_peel(Dwarf_Die *owner, struct peeled *ret);
 
-/* How the type of `owner` is carried. Null when it is; else what it is instead, as the end of a sentence:
- * "a pointer to struct point, which cannot be carried". */
+/* How the type of `owner` is carried. Null when it is; else what it is instead, as the end of a
+ * sentence: "a pointer to struct point, which cannot be carried". */
 const char *dwarf_carry(struct arena *a, Dwarf_Die *owner, struct fn_type *ret);
 
 /* Whether the type of `owner` is size_t, and whether it is a pointer to one that can be written. */

@@ -59,8 +59,7 @@ static bool is_global_function(const GElf_Sym *sym)
 /* Names beginning with ml_ are modload's own; _init and _fini are the C library's. */
 static bool is_reserved(const char *name)
 {
-    return strncmp(name, "ml_", 3) == 0 || strcmp(name, "_init") == 0 ||
-           strcmp(name, "_fini") == 0;
+    return strncmp(name, "ml_", 3) == 0 || strcmp(name, "_init") == 0 || strcmp(name, "_fini") == 0;
 }
 
 static void symbol_add(struct reader *r, Elf *elf, size_t strings, const GElf_Sym *sym)
@@ -73,16 +72,16 @@ static void symbol_add(struct reader *r, Elf *elf, size_t strings, const GElf_Sy
     if (symbols == NULL)
         return;
     r->symbols = symbols;
-    symbols[r->n_symbols++] =
-        (struct symbol){.name = arena_str(r->a, name),
-                        .visibility = GELF_ST_VISIBILITY(sym->st_other),
-                        .type = GELF_ST_TYPE(sym->st_info),
-                        .section = sym->st_shndx,
-                        .value = sym->st_value,
-                        .size = sym->st_size};
+    symbols[r->n_symbols++] = (struct symbol){.name = arena_str(r->a, name),
+                                              .visibility = GELF_ST_VISIBILITY(sym->st_other),
+                                              .type = GELF_ST_TYPE(sym->st_info),
+                                              .section = sym->st_shndx,
+                                              .value = sym->st_value,
+                                              .size = sym->st_size};
 }
 
-/* A shared object offers what its dynamic symbols name; a relocatable one has the other table only. */
+/* A shared object offers what its dynamic symbols name; a relocatable one has the other table only.
+ */
 static void symbols_read(struct reader *r, Elf *elf, GElf_Word table)
 {
     Elf_Scn *scn = NULL;
@@ -117,7 +116,8 @@ static const char *linkage_name(Dwarf_Die *die)
     return dwarf_attr_integrate(die, DW_AT_linkage_name, &attr) ? dwarf_formstring(&attr) : NULL;
 }
 
-/* The parameters of a function that was also inlined stand at its abstract instance, all of them. */
+/* The parameters of a function that was also inlined stand at its abstract instance, all of them.
+ */
 static Dwarf_Die parameters_owner(Dwarf_Die *die)
 {
     Dwarf_Attribute attr;
@@ -148,8 +148,7 @@ static int parameters_read(Dwarf_Die *die, Dwarf_Die *params, bool *variadic)
     return n;
 }
 
-static const char *parameter_reason(struct arena *a, Dwarf_Die *param, int number,
-                                    const char *what)
+static const char *parameter_reason(struct arena *a, Dwarf_Die *param, int number, const char *what)
 {
     const char *name = dwarf_diename(param);
     if (name != NULL)
@@ -157,8 +156,8 @@ static const char *parameter_reason(struct arena *a, Dwarf_Die *param, int numbe
     return arena_fmt(a, "parameter %d is %s", number, what);
 }
 
-/* Fills in the result. A result of bytes needs somebody to tell its size: a last parameter size_t *, which
- * is then none of the caller's. */
+/* Fills in the result. A result of bytes needs somebody to tell its size: a last parameter size_t
+ * *, which is then none of the caller's. */
 static const char *result_carry(struct arena *a, Dwarf_Die *die, Dwarf_Die *params, int *n,
                                 struct fn_type *ret)
 {
@@ -286,8 +285,8 @@ static void debug_read(struct reader *r, Dwarf *dwarf)
             unit_read(r, &unit);
 }
 
-/* The described function that an alias is another name of. In a shared object, the same code under two
- * names may be what an optimizer made of two functions with different types. */
+/* The described function that an alias is another name of. In a shared object, the same code under
+ * two names may be what an optimizer made of two functions with different types. */
 static const struct fn *alias_target(const struct reader *r, const struct symbol *alias)
 {
     for (size_t i = 0; i < r->n_symbols && !r->shared && alias->size > 0; i++) {
@@ -329,7 +328,8 @@ static void undescribed_add_all(struct reader *r, bool has_debug)
 
 /* ---- the object ---- */
 
-/* Debug information is taken from the object itself: nothing is searched for, least of all on the network. */
+/* Debug information is taken from the object itself: nothing is searched for, least of all on the
+ * network. */
 static int no_debuginfo(Dwfl_Module *mod, void **data, const char *name, Dwarf_Addr base,
                         const char *file, const char *link, GElf_Word crc, char **path)
 {

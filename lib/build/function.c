@@ -57,8 +57,8 @@ const char *fn_text(struct arena *a, const char *text)
 const char *fn_type_word(struct arena *a, const struct fn_type *type)
 {
     static const char *const words[] = {
-        [ML_KIND_VOID] = "void",     [ML_KIND_BOOL] = "bool",     [ML_KIND_CHAR] = "char",
-        [ML_KIND_FLOAT] = "float",   [ML_KIND_DOUBLE] = "double", [ML_KIND_STRING] = "string",
+        [ML_KIND_VOID] = "void",   [ML_KIND_BOOL] = "bool",     [ML_KIND_CHAR] = "char",
+        [ML_KIND_FLOAT] = "float", [ML_KIND_DOUBLE] = "double", [ML_KIND_STRING] = "string",
         [ML_KIND_BYTES] = "bytes",
     };
     if (type->kind == ML_KIND_INT || type->kind == ML_KIND_UINT)

@@ -1,4 +1,5 @@
-/* What a build learns about the functions of a plugin. Everything here lives in the list's arena. */
+/* What a build learns about the functions of a plugin. Everything here lives in the list's arena.
+ */
 #ifndef BUILD_FUNCTION_H
 #define BUILD_FUNCTION_H
 
@@ -61,7 +62,8 @@ void fn_list_sort(struct fn_list *list);
 /* How many are callable. */
 size_t fn_list_callable(const struct fn_list *list);
 
-/* A text from an object, which anybody may have made: "?" for what is not UTF-8 or could steer a terminal. */
+/* A text from an object, which anybody may have made: "?" for what is not UTF-8 or could steer a
+ * terminal. */
 const char *fn_text(struct arena *a, const char *text);
 
 /* "double", "int32", "enum color", "bytes": the word for a type in a signature. */

@@ -76,7 +76,8 @@ static int types_take(struct build *b, struct fn_list *prototypes, struct fn *fn
     }
     const struct fn *known = fn_list_find(prototypes, fn->name);
     if (known == NULL)
-        return ml_error_set(err, ML_CONFIG, NULL, "%s: key 'functions': '%s' is no function's prototype",
+        return ml_error_set(err, ML_CONFIG, NULL,
+                            "%s: key 'functions': '%s' is no function's prototype",
                             b->manifest.label, fn->name);
     fn->reason = known->reason;
     fn->result = known->result;
@@ -180,8 +181,8 @@ static int no_function(const struct build *b, struct ml_error *err)
         buf_fmt(&reasons, "; and %zu more", b->functions.n - SHOWN);
     if (b->functions.n == 0)
         buf_str(&reasons, "it has no global function");
-    ml_error_set(err, ML_DATA, "no_function", "'%s' has no function that can be called: %s", b->name,
-                 buf_text(&reasons));
+    ml_error_set(err, ML_DATA, "no_function", "'%s' has no function that can be called: %s",
+                 b->name, buf_text(&reasons));
     if (unknown)
         return ml_error_hint(err, "compile it with -g, or give C prototypes as \"functions\" in a "
                                   "modload.json beside it");

@@ -16,10 +16,25 @@ extern char **environ;
 /* What a compiler may know of the caller's environment. Everything else stays out: COMPILER_PATH,
  * GCC_EXEC_PREFIX and LD_* make it run other programs, DEPENDENCIES_OUTPUT makes it write files. */
 static const char *const env_kept[] = {
-    "PATH",        "HOME",           "USER",         "LANG",            "LANGUAGE",
-    "LC_ALL",      "LC_CTYPE",       "LC_MESSAGES",  "TERM",            "COLORTERM",
-    "CPATH",       "C_INCLUDE_PATH", "LIBRARY_PATH", "PKG_CONFIG_PATH", "PKG_CONFIG_LIBDIR",
-    "GCC_COLORS",  "XDG_CACHE_HOME", "CCACHE_DIR",   "PKG_CONFIG_SYSROOT_DIR",
+    "PATH",
+    "HOME",
+    "USER",
+    "LANG",
+    "LANGUAGE",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LC_MESSAGES",
+    "TERM",
+    "COLORTERM",
+    "CPATH",
+    "C_INCLUDE_PATH",
+    "LIBRARY_PATH",
+    "PKG_CONFIG_PATH",
+    "PKG_CONFIG_LIBDIR",
+    "GCC_COLORS",
+    "XDG_CACHE_HOME",
+    "CCACHE_DIR",
+    "PKG_CONFIG_SYSROOT_DIR",
 };
 
 static void env_make(struct build *b)
@@ -69,7 +84,8 @@ static const char *ask(struct build *b, const char *option, struct ml_error *err
     return NULL;
 }
 
-/* Called as cc and as gcc, a compiler is the same one: its line may begin with what it was called. */
+/* Called as cc and as gcc, a compiler is the same one: its line may begin with what it was called.
+ */
 static const char *with_common_name(struct arena *a, const char *line, const char *program)
 {
     const char *slash = strrchr(program, '/');

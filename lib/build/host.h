@@ -4,9 +4,9 @@
 
 #include "build/plan.h"
 
-/* Finds the compiler ($CC, split at blanks, else cc) and modload's own headers, and asks the compiler who
- * it is. The stage's work directory becomes everybody's TMPDIR. 0; -1 and ML_NO_INPUT (no compiler, no
- * headers), ML_DATA (it cannot say who it is), ML_TIMEOUT. */
+/* Finds the compiler ($CC, split at blanks, else cc) and modload's own headers, and asks the
+ * compiler who it is. The stage's work directory becomes everybody's TMPDIR. 0; -1 and ML_NO_INPUT
+ * (no compiler, no headers), ML_DATA (it cannot say who it is), ML_TIMEOUT. */
 int host_open(struct build *b, struct ml_error *err);
 
 /* A build that took too long, in words. */

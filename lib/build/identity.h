@@ -4,8 +4,8 @@
 
 #include "build/plan.h"
 
-/* Sets name and version: of the request, else the manifest or ML_PLUGIN (which must not disagree), else the
- * file's. 0; -1 and ML_CONFIG, ML_DATA. */
+/* Sets name and version: of the request, else the manifest or ML_PLUGIN (which must not disagree),
+ * else the file's. 0; -1 and ML_CONFIG, ML_DATA. */
 int identity_find(struct build *b, struct ml_error *err);
 
 #endif

@@ -59,8 +59,7 @@ static int functions_get(const cJSON *list, struct ml_bundle_info *info, bool *d
     info->functions = calloc((size_t)cJSON_GetArraySize(list) + 1, sizeof *info->functions);
     if (info->functions == NULL)
         return -1;
-    cJSON_ArrayForEach(item, list)
-    {
+    cJSON_ArrayForEach (item, list) {
         struct ml_built_function *fn = &info->functions[info->n_functions++];
         if (text_get(item, "name", &fn->name, damaged) < 0 ||
             text_get(item, "signature", &fn->signature, damaged) < 0 ||
@@ -76,8 +75,7 @@ static int skipped_get(const cJSON *list, struct ml_bundle_info *info, bool *dam
     info->skipped = calloc((size_t)cJSON_GetArraySize(list) + 1, sizeof *info->skipped);
     if (info->skipped == NULL)
         return -1;
-    cJSON_ArrayForEach(item, list)
-    {
+    cJSON_ArrayForEach (item, list) {
         struct ml_skipped_function *fn = &info->skipped[info->n_skipped++];
         if (text_get(item, "name", &fn->name, damaged) < 0 ||
             text_get(item, "reason", &fn->reason, damaged) < 0)
@@ -105,8 +103,8 @@ static int info_fill(const cJSON *tree, struct ml_bundle_info *info, bool *damag
 
 static int bundle_damaged(const char *bundle, struct ml_error *err)
 {
-    ml_error_set(err, ML_REFUSED, "damaged", "bundle '%s' is damaged: its manifest.json cannot be read",
-                 bundle);
+    ml_error_set(err, ML_REFUSED, "damaged",
+                 "bundle '%s' is damaged: its manifest.json cannot be read", bundle);
     return ml_error_hint(err, "remove it from the registry, and compile its source again");
 }
 

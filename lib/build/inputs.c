@@ -16,8 +16,8 @@ enum { DEPENDENCIES_MAX = 16 << 20 };
 
 /* ---- dependency lists ---- */
 
-/* Takes one name, undoing what the compiler did for make: a backslash before a blank or #, a doubled $.
- * Backslashes before a backslash-blank are doubled. Returns where the name ends. */
+/* Takes one name, undoing what the compiler did for make: a backslash before a blank or #, a
+ * doubled $. Backslashes before a backslash-blank are doubled. Returns where the name ends. */
 static const char *name_parse(const char *p, struct buf *name)
 {
     while (*p != '\0') {
@@ -44,7 +44,7 @@ static const char *name_parse(const char *p, struct buf *name)
 
 void inputs_parse(struct arena *a, const char *text, struct strv *ret)
 {
-    const char *p = strstr(text, ": ");
+    const char *p = strchr(text, ':'); /* of the target, which is always "x" */
     p = p ? p + 1 : text;
     while (*p != '\0') {
         if (strchr(" \t\n\r", *p) != NULL || (*p == '\\' && (p[1] == '\n' || p[1] == '\r'))) {
@@ -78,7 +78,8 @@ static int changed(const char *path, struct ml_error *err)
     return ml_error_hint(err, "run the command again");
 }
 
-/* Reads a file that the compiler has read before. `before`: what it was like then, if that is known. */
+/* Reads a file that the compiler has read before. `before`: what it was like then, if that is
+ * known. */
 static int input_read(const struct build *b, const char *path, const struct stat *before,
                       struct buf *out, struct ml_error *err)
 {
@@ -124,7 +125,8 @@ static bool has_input(const struct build *b, const char *rel)
 
 /* ---- whose file it is ---- */
 
-/* A source may lie in /usr/include (single-header libraries do), but what lies beside it is the system's. */
+/* A source may lie in /usr/include (single-header libraries do), but what lies beside it is the
+ * system's. */
 static bool is_system_dir(const char *dir)
 {
     static const char *const dirs[] = {"/", "/usr", "/usr/include", "/usr/local",
@@ -184,7 +186,8 @@ static int headers_list(struct build *b, struct strv *ret, struct ml_error *err)
         BUF_AUTO text = BUF_INIT;
         const char *name = arena_fmt(b->a, "%s.d", b->sources[i].stem);
         if (fs_read_file(b->work, name, &text, DEPENDENCIES_MAX) < 0)
-            return ml_error_errno(err, ML_IO, errno, "cannot read what the compiler says it has read");
+            return ml_error_errno(err, ML_IO, errno,
+                                  "cannot read what the compiler says it has read");
         inputs_parse(b->a, buf_text(&text), ret);
     }
     if (b->a->failed)

@@ -4,8 +4,9 @@
 
 #include "build/plan.h"
 
-/* Takes the digest of every source and of every header that was read, and copies the author's own to
- * source/ in the stage. 0; -1 and ML_BUSY (one has changed since the build began), ML_DATA, ML_IO. */
+/* Takes the digest of every source and of every header that was read, and copies the author's own
+ * to source/ in the stage. 0; -1 and ML_BUSY (one has changed since the build began), ML_DATA,
+ * ML_IO. */
 int inputs_collect(struct build *b, struct ml_error *err);
 
 /* Adds the files that a dependency list as of -MD names, without its target. */

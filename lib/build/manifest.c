@@ -36,8 +36,7 @@ static int list_read(struct reader *r, const cJSON *value, struct strv *ret,
     const cJSON *item;
     if (!cJSON_IsArray(value))
         return bad(r, value->string, must);
-    cJSON_ArrayForEach(item, value)
-    {
+    cJSON_ArrayForEach (item, value) {
         if (!cJSON_IsString(item))
             return bad(r, value->string, must);
         if (!good(item->valuestring))
@@ -61,8 +60,7 @@ static int keys_check(struct reader *r, const cJSON *object, const char *where,
                       const char *const *known)
 {
     const cJSON *child;
-    cJSON_ArrayForEach(child, object)
-    {
+    cJSON_ArrayForEach (child, object) {
         struct words_nearest best = {0};
         size_t i = 0;
         while (known[i] != NULL && strcmp(known[i], child->string) != 0)
@@ -223,8 +221,7 @@ static int tests_read(struct reader *r, const cJSON *value)
     const cJSON *test;
     if (!cJSON_IsArray(value))
         return bad(r, "tests", "be an array of objects");
-    cJSON_ArrayForEach(test, value)
-    {
+    cJSON_ArrayForEach (test, value) {
         if (test_check(r, test) < 0)
             return -1;
     }
@@ -237,8 +234,7 @@ static int app_read(struct reader *r, const cJSON *value)
     const cJSON *child;
     if (!cJSON_IsObject(value))
         return bad(r, "app", "be an object");
-    cJSON_ArrayForEach(child, value)
-    {
+    cJSON_ArrayForEach (child, value) {
         if (!cJSON_IsString(child))
             return bad(r, "app", "be an object of texts");
     }
@@ -291,14 +287,12 @@ static int object_read(struct reader *r, const cJSON *tree, const struct strv *v
 {
     const cJSON *child;
     size_t at = 0;
-    cJSON_ArrayForEach(child, tree)
-    {
+    cJSON_ArrayForEach (child, tree) {
         int i = key_number(r, child->string);
         if (i < 0 || keys[i].read(r, child) < 0)
             return -1;
         if (keys[i].kept && at < values->n)
-            r->m->parts[r->m->n_parts++] =
-                (struct manifest_part){keys[i].key, values->items[at]};
+            r->m->parts[r->m->n_parts++] = (struct manifest_part){keys[i].key, values->items[at]};
         at++;
     }
     return 0;

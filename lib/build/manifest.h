@@ -21,8 +21,8 @@ struct manifest {
     size_t n_parts;
 };
 
-/* Reads and checks a manifest. What this version cannot honour is refused, not ignored. `label` and `text`
- * (with a NUL behind its `n` bytes) must outlive `ret`. 0; -1 and ML_CONFIG, ML_LIMIT. */
+/* Reads and checks a manifest. What this version cannot honour is refused, not ignored. `label` and
+ * `text` (with a NUL behind its `n` bytes) must outlive `ret`. 0; -1 and ML_CONFIG, ML_LIMIT. */
 int manifest_parse(struct arena *a, const char *label, const char *text, size_t n,
                    struct manifest *ret, struct ml_error *err);
 

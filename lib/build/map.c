@@ -10,7 +10,8 @@ static bool mappable(const char *prefix)
     return *prefix != '\0' && strchr(prefix, '=') == NULL;
 }
 
-/* The directory of an -I option that the user gave, without slashes at its end; `n` is its length. */
+/* The directory of an -I option that the user gave, without slashes at its end; `n` is its length.
+ */
 static const char *include_dir(const char *dir, size_t *n)
 {
     *n = strlen(dir);
@@ -19,8 +20,8 @@ static const char *include_dir(const char *dir, size_t *n)
     return *n == 1 && *dir == '.' ? "" : dir;
 }
 
-/* GCC takes the last option that fits, so the source's own directory has precedence. The directory in which
- * the compiler stands is the same one for everybody: PWD names it as /proc/self/cwd. */
+/* GCC takes the last option that fits, so the source's own directory has precedence. The directory
+ * in which the compiler stands is the same one for everybody: PWD names it as /proc/self/cwd. */
 void plan_map_options(const struct build *b, const struct source *s, struct strv *ret)
 {
     strv_add(b->a, ret, "-ffile-prefix-map=/proc/self/cwd=.");

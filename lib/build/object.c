@@ -13,7 +13,6 @@
 #include "base/error.h"
 #include "base/scope.h"
 
-
 enum { IDENTITY_MAX = 65536 };
 
 #if defined(__x86_64__)
@@ -58,8 +57,9 @@ static const char *machine_name(unsigned machine)
         unsigned machine;
         const char *name;
     } names[] = {
-        {EM_386, "x86, 32 bits"}, {EM_X86_64, "x86-64"},   {EM_ARM, "ARM"},     {EM_AARCH64, "AArch64"},
-        {EM_RISCV, "RISC-V"},     {EM_PPC64, "PowerPC64"}, {EM_S390, "S/390"}, {EM_MIPS, "MIPS"},
+        {EM_386, "x86, 32 bits"}, {EM_X86_64, "x86-64"}, {EM_ARM, "ARM"},
+        {EM_AARCH64, "AArch64"},  {EM_RISCV, "RISC-V"},  {EM_PPC64, "PowerPC64"},
+        {EM_S390, "S/390"},       {EM_MIPS, "MIPS"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (names[i].machine == machine)
@@ -106,13 +106,13 @@ static bool inside(const struct object *o, uint64_t at, uint64_t n)
     return n <= o->size && at <= o->size - n;
 }
 
-/* An executable can be position-independent, and then looks like a shared object but for one flag. */
+/* An executable can be position-independent, and then looks like a shared object but for one flag.
+ */
 static bool is_pie(const struct object *o, const Elf64_Phdr *dynamic)
 {
     Elf64_Dyn entry;
     for (uint64_t at = 0; at + sizeof entry <= dynamic->p_filesz; at += sizeof entry) {
-        if (read_at(o, &entry, sizeof entry, dynamic->p_offset + at) < 0 ||
-            entry.d_tag == DT_NULL)
+        if (read_at(o, &entry, sizeof entry, dynamic->p_offset + at) < 0 || entry.d_tag == DT_NULL)
             return false;
         if (entry.d_tag == DT_FLAGS_1)
             return (entry.d_un.d_val & DF_1_PIE) != 0;

@@ -1,4 +1,5 @@
-/* Checks of an object that somebody else built, before anything else reads it, and an object's identity. */
+/* Checks of an object that somebody else built, before anything else reads it, and an object's
+ * identity. */
 #ifndef BUILD_OBJECT_H
 #define BUILD_OBJECT_H
 
@@ -9,8 +10,8 @@
 
 enum { OBJECT_SIZE_MAX = 256 << 20 };
 
-/* Whether the file is a whole shared object for this machine. `label` is what messages call it. 0; -1 and
- * ML_DATA ("bad_object") with the reason in words, ML_LIMIT (too large), ML_IO. */
+/* Whether the file is a whole shared object for this machine. `label` is what messages call it. 0;
+ * -1 and ML_DATA ("bad_object") with the reason in words, ML_LIMIT (too large), ML_IO. */
 int object_check(int fd, const char *label, struct ml_error *err);
 
 /* Adds the texts that ML_PLUGIN left in an object ("name@version"). 0; -1 and ML_DATA, ML_LIMIT. */

@@ -1,4 +1,5 @@
-/* Flags that pkg-config gives. A .pc file can hold anything, and flags are code: a few kinds are let in. */
+/* Flags that pkg-config gives. A .pc file can hold anything, and flags are code: a few kinds are
+ * let in. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,10 +65,11 @@ static int flags_take(struct build *b, const char *text, struct ml_error *err)
     packages_split(b->a, text, &words);
     for (size_t i = 0; i < words.n; i++)
         if (!flag_take(b, words.items[i]))
-            return ml_error_set(err, ML_CONFIG, NULL,
-                                "%s: key 'pkg_config': the packages ask for the flag '%s', and only "
-                                "-I, -D, -l, -L and -pthread are taken from there",
-                                b->manifest.label, words.items[i]);
+            return ml_error_set(
+                err, ML_CONFIG, NULL,
+                "%s: key 'pkg_config': the packages ask for the flag '%s', and only "
+                "-I, -D, -l, -L and -pthread are taken from there",
+                b->manifest.label, words.items[i]);
     return b->a->failed ? ml_error_memory(err) : 0;
 }
 

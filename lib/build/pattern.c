@@ -11,7 +11,8 @@
 #include "base/scope.h"
 #include "build/plan.h"
 
-/* The kernel keeps the path beneath the directory: checks of the text could not see through links. */
+/* The kernel keeps the path beneath the directory: checks of the text could not see through links.
+ */
 static int open_beneath(int dirfd, const char *path, int flags)
 {
     struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC | O_NONBLOCK),
@@ -54,7 +55,8 @@ static int names_match(struct arena *a, int dirfd, const char *dir, const char *
 static int match_beneath(struct arena *a, int dirfd, const char *dir, const char *pattern,
                          struct strv *ret);
 
-/* Goes on with one name: into it when there is more of the pattern, else it is a match if it is a file. */
+/* Goes on with one name: into it when there is more of the pattern, else it is a match if it is a
+ * file. */
 static int name_take(struct arena *a, int dirfd, const char *dir, const char *name,
                      const char *rest, struct strv *ret)
 {

@@ -78,7 +78,8 @@ static int file_check(const char *path, const struct stat *st, struct ml_error *
     return 0;
 }
 
-/* Its files in the work directory are named after it, so that the linker's words can be understood. */
+/* Its files in the work directory are named after it, so that the linker's words can be understood.
+ */
 static const char *work_stem(struct build *b, const char *path)
 {
     const char *base = base_of(path);
@@ -118,7 +119,8 @@ static int source_text(struct build *b, struct ml_error *err)
     b->sources = arena_alloc(b->a, 1, sizeof *b->sources);
     if (b->sources == NULL)
         return ml_error_memory(err);
-    b->sources[b->n_sources++] = (struct source){.path = "-", .rel = "stdin.c", .root = "", .stem = "stdin"};
+    b->sources[b->n_sources++] =
+        (struct source){.path = "-", .rel = "stdin.c", .root = "", .stem = "stdin"};
     return 0;
 }
 

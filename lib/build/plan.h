@@ -53,7 +53,8 @@ struct build {
     int64_t deadline_ms;     /* of clock_ms(); negative: none */
     struct timespec started; /* CLOCK_REALTIME: what changed after it changed during the build */
 
-    const char *root;      /* of a directory: as the user wrote it, with a slash; "" is where he stands */
+    const char
+        *root; /* of a directory: as the user wrote it, with a slash; "" is where he stands */
     const char *root_real; /* null: there is none (text) */
     struct strv own_dirs;  /* real paths: headers beneath them are the author's own */
     struct source *sources;
@@ -70,7 +71,7 @@ struct build {
     const char *work_path; /* absolute */
     struct strv flags;     /* part of the bundle's identity, as libraries are */
     struct strv libraries;
-    struct strv paths;     /* -I and the like: what they lead to is part of it, not where that lies */
+    struct strv paths; /* -I and the like: what they lead to is part of it, not where that lies */
     struct strv link_paths;
 
     struct input *inputs; /* the author's own first, sorted by name; the others by digest */
@@ -81,8 +82,8 @@ struct build {
     struct fn_list functions;
 };
 
-/* Finds the sources or the object of the request, and reads the manifest. 0; -1 and ML_NO_INPUT, ML_DATA,
- * ML_CONFIG, ML_LIMIT, ML_IO. */
+/* Finds the sources or the object of the request, and reads the manifest. 0; -1 and ML_NO_INPUT,
+ * ML_DATA, ML_CONFIG, ML_LIMIT, ML_IO. */
 int plan_make(struct build *b, struct ml_error *err);
 
 /* The -ffile-prefix-map options that make an object independent of where its source lies. */
@@ -91,9 +92,9 @@ void plan_map_options(const struct build *b, const struct source *s, struct strv
 /* Back from what debug information calls a file to a path that can be opened. */
 const char *plan_unmap(const struct build *b, const struct source *s, const char *file);
 
-/* Adds the files beneath `dirfd` that a pattern matches, in order. `*`, `?` and `[...]` match within one
- * component, and no leading dot. Links that lead out of the directory are not followed. 0, or -1 with
- * errno (EXDEV for such a link). */
+/* Adds the files beneath `dirfd` that a pattern matches, in order. `*`, `?` and `[...]` match
+ * within one component, and no leading dot. Links that lead out of the directory are not followed.
+ * 0, or -1 with errno (EXDEV for such a link). */
 int pattern_match(struct arena *a, int dirfd, const char *pattern, struct strv *ret);
 
 #endif

@@ -104,7 +104,8 @@ static const char *object_duplicate(const cJSON *object, bool *failed)
         return NULL;
     }
     const cJSON *child;
-    cJSON_ArrayForEach(child, object) keys[i++] = child->string;
+    cJSON_ArrayForEach (child, object)
+        keys[i++] = child->string;
     qsort(keys, n, sizeof *keys, key_compare);
     const char *twice = NULL;
     for (i = 1; i < n && twice == NULL; i++)
@@ -118,8 +119,7 @@ static const char *tree_duplicate(const cJSON *tree, bool *failed)
 {
     const char *twice = cJSON_IsObject(tree) ? object_duplicate(tree, failed) : NULL;
     const cJSON *child;
-    cJSON_ArrayForEach(child, tree)
-    {
+    cJSON_ArrayForEach (child, tree) {
         if (twice != NULL)
             break;
         twice = tree_duplicate(child, failed);
@@ -168,7 +168,8 @@ static const char *string_skip(const char *p)
     return *p ? p + 1 : p;
 }
 
-/* Behind the value that begins here: where its own brackets are closed and a comma or bracket follows. */
+/* Behind the value that begins here: where its own brackets are closed and a comma or bracket
+ * follows. */
 static const char *value_skip(const char *p)
 {
     for (int depth = 0; *p != '\0';) {

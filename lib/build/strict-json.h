@@ -1,5 +1,6 @@
-/* Reading JSON that people and strangers wrote. cJSON takes more than JSON (RFC 8259) is, keeps duplicate
- * keys and cuts texts at an escaped NUL, all without a word; what it lets pass is refused here. */
+/* Reading JSON that people and strangers wrote. cJSON takes more than JSON (RFC 8259) is, keeps
+ * duplicate keys and cuts texts at an escaped NUL, all without a word; what it lets pass is refused
+ * here. */
 #ifndef BUILD_STRICT_JSON_H
 #define BUILD_STRICT_JSON_H
 
@@ -11,8 +12,9 @@
 
 enum { STRICT_DEPTH_MAX = 16 };
 
-/* Parses a whole text, which must have a NUL behind its `n` bytes. `label` is the file's name in messages.
- * The tree is the caller's, who gives it to cJSON_Delete(). Null with ML_CONFIG or ML_LIMIT. */
+/* Parses a whole text, which must have a NUL behind its `n` bytes. `label` is the file's name in
+ * messages. The tree is the caller's, who gives it to cJSON_Delete(). Null with ML_CONFIG or
+ * ML_LIMIT. */
 cJSON *strict_parse(const char *text, size_t n, const char *label, struct ml_error *err);
 
 /* The text of the values of a parsed text's top object, in order, as they were written: cJSON would

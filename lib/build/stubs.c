@@ -33,7 +33,8 @@ static const char *integer_type(const struct fn_type *type)
     }
 }
 
-/* The C type by which the calling convention passes it: an enum is its integer, a pointer is a pointer. */
+/* The C type by which the calling convention passes it: an enum is its integer, a pointer is a
+ * pointer. */
 static const char *c_type(const struct fn_type *type)
 {
     switch (type->kind) {
@@ -114,7 +115,8 @@ static void stub_write(struct buf *out, size_t number, const char *shape, const 
 {
     const struct fn_type *result = &fn->result;
     const char *params = strchr(shape, '(');
-    buf_fmt(out, "static void ml_s%zu(const void *f, const union ml_slot *a, union ml_slot *r)\n{\n",
+    buf_fmt(out,
+            "static void ml_s%zu(const void *f, const union ml_slot *a, union ml_slot *r)\n{\n",
             number);
     buf_fmt(out, "    %.*s(*to)%s = (%.*s(*)%s)(uintptr_t)f;\n", (int)(params - shape), shape,
             params, (int)(params - shape), shape, params);
@@ -298,8 +300,8 @@ static void function_write(struct buf *out, struct enums *enums, const struct sh
         buf_str(out, ", 0, 0},\n");
 }
 
-static void tables_write(struct buf *out, struct enums *enums, const struct shaped *items,
-                         size_t n, bool by_name)
+static void tables_write(struct buf *out, struct enums *enums, const struct shaped *items, size_t n,
+                         bool by_name)
 {
     enums_collect(enums, items, n);
     for (size_t i = 0; i < enums->n; i++)

@@ -1,4 +1,5 @@
-/* The C source of a bundle's descriptor: its functions, their types, and a stub per list of types. */
+/* The C source of a bundle's descriptor: its functions, their types, and a stub per list of types.
+ */
 #ifndef BUILD_STUBS_H
 #define BUILD_STUBS_H
 
@@ -13,7 +14,8 @@ struct stubs_plugin {
     bool by_name; /* the functions are in another object: leave their addresses null */
 };
 
-/* Writes the source, which needs <modload/abi.h> and nothing else. `out` tells when memory ran out. */
+/* Writes the source, which needs <modload/abi.h> and nothing else. `out` tells when memory ran out.
+ */
 void stubs_write(struct buf *out, const struct stubs_plugin *plugin);
 
 /* A text as a C string literal: any bytes, no trigraph, no digit taken for part of an escape. */

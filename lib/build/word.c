@@ -57,7 +57,8 @@ static bool version_number(const char **at)
     return good;
 }
 
-/* Identifiers with dots between them, none empty; numeric ones without a zero in front if `strict`. */
+/* Identifiers with dots between them, none empty; numeric ones without a zero in front if `strict`.
+ */
 static bool version_identifiers(const char *text, size_t n, bool strict)
 {
     for (size_t at = 0;; at++) {

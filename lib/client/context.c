@@ -101,7 +101,8 @@ void ml_ctx_free(struct ml_ctx *ctx)
 
 int ctx_store(struct ml_ctx *ctx, bool create, struct store **ret, struct ml_error *err)
 {
-    if (ctx->store == NULL || (create && !ctx->store_writable)) {
+    /* A registry that was missing may have been made since. */
+    if (ctx->store == NULL || (create && !ctx->store_writable) || !store_present(ctx->store)) {
         struct store *store;
         if (store_open(ctx->home, create, ctx->wait_ms, &store, err) < 0)
             return -1;

@@ -22,17 +22,20 @@ static int prefix_matches(const char *uuid, const char *bundle, void *arg)
     return ++match->found == 2; /* two are as ambiguous as a thousand */
 }
 
-/* Lower-cases the hex digits of a prefix, without its hyphens. False when it is no prefix of a
- * UUID. */
+/* Lower-cases the hex digits of a prefix, without its hyphens. False when it is the prefix of
+ * neither text form of a key: the one has every hyphen as far as it goes, the other none. */
 static bool prefix_digits(const char *word, char digits[33])
 {
+    bool uuid_form = strchr(word, '-') != NULL;
     size_t n = 0;
     for (const char *p = word; *p != '\0'; p++) {
         size_t at = (size_t)(p - word);
-        bool hyphen = at == 8 || at == 13 || at == 18 || at == 23;
-        if (*p == '-' && hyphen)
+        bool hyphen = uuid_form && (at == 8 || at == 13 || at == 18 || at == 23);
+        if (hyphen != (*p == '-') || n == 32)
+            return false;
+        if (hyphen)
             continue;
-        if (!isxdigit((unsigned char)*p) || n == 32)
+        if (!isxdigit((unsigned char)*p))
             return false;
         digits[n++] = (char)tolower((unsigned char)*p);
     }

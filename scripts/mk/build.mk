@@ -31,7 +31,7 @@ $(LIGHT_LIB) $(HEAVY_LIB) $(CMD_LIB):
 # One command table, two programs: the front holds the rows that need libc alone.
 $(BUILD)/bin/modload: $(O)/cmd/main-front.o $(CMD_LIB) $(LIGHT_LIB)
 	$(call say,LINK,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(FRONT_LINK) -o $@ $^ $(STATIC_UUID)
+	$(Q)mkdir -p $(@D) && $(CC) $(FRONT_LINK) -o $@ $^ $(STATIC_UUID) -lm
 
 $(LIBEXEC)/modload-core: $(O)/cmd/main.o $(CMD_LIB) $(HEAVY_LIB) $(LIGHT_LIB)
 	$(call say,LINK,$@)

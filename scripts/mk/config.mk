@@ -23,7 +23,7 @@ FRONT_LINK := -static
 endif
 LINK_FLAGS := $(SAN_FLAGS) -Wl,-z,relro,-z,now -Wl,--as-needed
 
-BUILD_LIBS := $(shell $(PKG_CONFIG) --libs libdw libelf libcjson libcrypto uuid)
+BUILD_LIBS := $(shell $(PKG_CONFIG) --libs libdw libelf libcjson libcrypto uuid) -lm
 # From their archives: the front links nothing at run time, and the worker loads nothing but libc.
 STATIC_UUID   := -l:libuuid.a
 STATIC_CRYPTO := -l:libcrypto.a
