@@ -32,7 +32,7 @@ struct command {
         *options;           /* ends with a null name; may be null. All have --json, --help */
     int min_args, max_args; /* max_args < 0: any number */
     int call_args; /* > 0: after so many arguments everything belongs to the call, options too */
-    bool bare; /* it needs no registry: there is no context, and HOME need not be set */
+    bool bare;     /* it needs no registry: there is no context, and HOME need not be set */
     int (*run)(struct invocation *in); /* the exit status; on failure `in->err` is filled in */
 };
 
