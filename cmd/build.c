@@ -50,12 +50,13 @@ static int choose_source(struct invocation *in, char *const *words, size_t n, st
     return 0;
 }
 
-int build_from(struct invocation *in, char *const *words, size_t n, struct ml_bundle_info **ret)
+int build_from(struct invocation *in, char *const *words, size_t n, const char *name,
+               struct ml_bundle_info **ret)
 {
     BUF_AUTO input = BUF_INIT;
     const char *defines[OPTIONS_MAX], *includes[OPTIONS_MAX], *libraries[OPTIONS_MAX];
     struct ml_build_request request = {
-        .name = option_value(in, "name", NULL),
+        .name = name,
         .defines = defines,
         .n_defines = option_values(in, "define", defines),
         .includes = includes,

@@ -5,9 +5,10 @@
 #include "cmd/command.h"
 #include "modload/build.h"
 
-/* Builds from the sources `words` with the options of the command. 0 and `*ret`, or the exit
- * status. */
-int build_from(struct invocation *in, char *const *words, size_t n, struct ml_bundle_info **ret);
+/* Builds from the sources `words` with the options of the command. `name` is a name for the plugin;
+ * null: its own. 0 and `*ret`, or the exit status. */
+int build_from(struct invocation *in, char *const *words, size_t n, const char *name,
+               struct ml_bundle_info **ret);
 
 /* Says on stderr which functions cannot be called, and why. */
 void note_skipped(const struct ml_bundle_info *info);

@@ -36,7 +36,8 @@ static void show_functions(struct json *j, const struct ml_bundle_info *info)
 static int run(struct invocation *in)
 {
     struct ml_bundle_info *info = NULL;
-    int status = build_from(in, in->args, (size_t)in->n_args, &info);
+    int status =
+        build_from(in, in->args, (size_t)in->n_args, option_value(in, "name", NULL), &info);
     if (status != 0)
         return status;
     note_skipped(info);

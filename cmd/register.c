@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/error.h"
 #include "base/scope.h"
 #include "cmd/build.h"
 #include "cmd/command.h"
@@ -20,7 +21,7 @@ static int choose_bundle(struct invocation *in, char *const *words, size_t n,
     struct ml_bundle_info *info = NULL;
     if (n == 1 && is_bundle(words[0]))
         return ml_bundle_resolve(in->ctx, words[0], bundle, &in->err) < 0 ? failed(in) : 0;
-    int status = build_from(in, words, n, &info);
+    int status = build_from(in, words, n, NULL, &info);
     if (status != 0)
         return status;
     note_skipped(info);
@@ -34,12 +35,15 @@ static int run(struct invocation *in)
     struct ml_key key;
     struct ml_register_result result;
     char bundle[ML_BUNDLE_ID_SIZE], uuid[ML_UUID_SIZE];
-    if (ml_key_parse(in->args[0], &key, NULL) < 0) {
-        int status = resolve_arg(in, in->args[0], &key);
-        if (status != 0)
-            return status;
+    int status = resolve_arg(in, in->args[0], &key);
+    if (status == ML_NO_INPUT) {
+        ml_error_set(&in->err, ML_DATA, "bad_key", "'%s' is neither a key nor a registered name",
+                     in->args[0]);
+        ml_error_hint(&in->err, "make a new key: modload uuid");
     }
-    int status = choose_bundle(in, in->args + 1, (size_t)in->n_args - 1, bundle);
+    if (status != 0)
+        return failed(in);
+    status = choose_bundle(in, in->args + 1, (size_t)in->n_args - 1, bundle);
     if (status != 0)
         return status;
     AUTO_FREE char *origin =
