@@ -8,30 +8,31 @@
 #include "base/scope.h"
 #include "cmd/command.h"
 
-/* A descriptor that becomes readable when somebody wants this program to end: then the call has to
- * end first. A signal that was ignored when we came (nohup, a background job) stays ignored. */
-static int watch_signals(void)
+/* A signal that was ignored when we came (nohup, a background job) stays ignored. */
+int watch_signals(struct invocation *in)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     sigset_t set;
+    if (in->signals >= 0)
+        return in->signals;
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         struct sigaction now;
         if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
             sigaddset(&set, signals[i]);
     }
-    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-        return -1;
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) == 0)
+        in->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return in->signals;
 }
 
-/* The exit status of a shell's child that a signal ended: 130 for Ctrl-C, 143 for SIGTERM. */
-static int signal_status(int signals, int fallback)
+int failed_or_signalled(struct invocation *in)
 {
     struct signalfd_siginfo info;
-    if (read(signals, &info, sizeof info) == (ssize_t)sizeof info)
-        return ML_SIGNAL + (int)info.ssi_signo;
-    return fallback;
+    if (in->err.status == ML_SIGNAL + SIGINT && in->signals >= 0 &&
+        read(in->signals, &info, sizeof info) == (ssize_t)sizeof info)
+        in->err.status = ML_SIGNAL + (int)info.ssi_signo;
+    return failed(in);
 }
 
 static void show_number(struct invocation *in, const struct ml_value *value)
@@ -93,7 +94,6 @@ int call_and_answer(struct invocation *in, const struct ml_key *key, char **word
                     int64_t timeout_ms)
 {
     struct ml_value value = {0};
-    AUTO_CLOSE int signals = watch_signals();
     struct ml_call call = {
         .function = words[0],
         .args = (const char *const *)(words + 1),
@@ -101,11 +101,10 @@ int call_and_answer(struct invocation *in, const struct ml_key *key, char **word
         .timeout_ms = timeout_ms,
         /* With --json the answer is one object: what the function prints would spoil it. */
         .stdio = {STDIN_FILENO, in->want_json ? STDERR_FILENO : STDOUT_FILENO, STDERR_FILENO},
-        .cancel_fd = signals,
+        .cancel_fd = watch_signals(in),
     };
     if (ml_exec(in->ctx, key, &call, &value, &in->err) < 0)
-        return in->err.status == ML_SIGNAL + SIGINT ? signal_status(signals, failed(in))
-                                                    : failed(in);
+        return failed_or_signalled(in);
     show_value(in, &value);
     ml_value_done(&value);
     return 0;

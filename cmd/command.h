@@ -53,6 +53,7 @@ struct invocation {
     struct json
         data; /* the answer for programs: "data" of the envelope; filled in when want_json */
     struct ml_error err;
+    int signals; /* readable when somebody wants this program to end; -1: not watched yet */
 };
 
 /* ---- options ---- */
@@ -95,6 +96,15 @@ __attribute__((format(printf, 2, 3))) int usage_error(struct invocation *in, con
 
 /* The exit status of `in->err`. */
 int failed(const struct invocation *in);
+
+/* A descriptor that becomes readable when somebody wants this program to end: what it has begun in
+ * other processes has to end first. From the first call on, SIGINT, SIGTERM and SIGHUP do nothing
+ * else. */
+int watch_signals(struct invocation *in);
+
+/* The exit status of `in->err`, or, when a signal was the reason, that of a shell's child that it
+ * ended: 130 for Ctrl-C, 143 for SIGTERM. */
+int failed_or_signalled(struct invocation *in);
 
 /* Runs one call with this program's own stdin, stdout and stderr, and puts its result into the
  * answer. */

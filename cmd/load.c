@@ -9,10 +9,10 @@ static int load_one(struct invocation *in, const char *word, int64_t timeout_ms)
     int status = resolve_arg(in, word, &key);
     if (status != 0)
         return status;
-    int started = ml_load(in->ctx, &key, timeout_ms, &pid, &in->err);
+    int started = ml_load(in->ctx, &key, timeout_ms, watch_signals(in), &pid, &in->err);
     if (started < 0) {
         ml_error_wrap(&in->err, "cannot load '%s'", word);
-        return failed(in);
+        return failed_or_signalled(in);
     }
     ml_key_to_uuid(&key, uuid);
     json_open(&in->data, '{');

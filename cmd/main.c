@@ -127,7 +127,7 @@ static void open_stdio(void)
 
 int main(int argc, char **argv)
 {
-    struct invocation in = {.argv = argv};
+    struct invocation in = {.argv = argv, .signals = -1};
     if (argc < 1)
         return ML_USAGE;
     open_stdio();

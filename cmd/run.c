@@ -30,8 +30,8 @@ static int load_and_call(struct invocation *in, const struct ml_key *key, int64_
     int status = ML_NOT_LOADED;
     for (int i = 0; i < TRIES && status == ML_NOT_LOADED; i++) {
         in->err = (struct ml_error)ML_ERROR_INIT;
-        if (ml_load(in->ctx, key, timeout_ms, NULL, &in->err) < 0)
-            return failed(in);
+        if (ml_load(in->ctx, key, timeout_ms, watch_signals(in), NULL, &in->err) < 0)
+            return failed_or_signalled(in);
         status = call_and_answer(in, key, in->args + 1, in->n_args - 1, timeout_ms);
         if (strcmp(in->err.code, "not_loaded") != 0)
             return status;

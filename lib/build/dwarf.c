@@ -218,9 +218,24 @@ static const char *symbol_reason(const struct symbol *symbol)
     return NULL;
 }
 
-static void function_place(struct arena *a, Dwarf_Die *die, struct fn *fn)
+/* Clang counts files from 0, the unit's own, as DWARF 5 does (section 6.2.4). libdw 0.188 takes 0 for
+ * "none", as DWARF 4 did; the name of that file is the unit's. */
+static const char *declared_file(Dwarf_Die *die)
 {
     const char *file = dwarf_decl_file(die);
+    Dwarf_Attribute attr;
+    Dwarf_Word number;
+    Dwarf_Die unit;
+    if (file != NULL || dwarf_attr_integrate(die, DW_AT_decl_file, &attr) == NULL ||
+        dwarf_formudata(&attr, &number) != 0 || number != 0 ||
+        dwarf_diecu(die, &unit, NULL, NULL) == NULL)
+        return file;
+    return dwarf_diename(&unit);
+}
+
+static void function_place(struct arena *a, Dwarf_Die *die, struct fn *fn)
+{
+    const char *file = declared_file(die);
     fn->file = file ? arena_str(a, file) : NULL;
     if (dwarf_decl_line(die, &fn->line) != 0)
         fn->line = 0;

@@ -42,9 +42,9 @@ const char *plan_unmap(const struct build *b, const struct source *s, const char
         file += sizeof here - 1;
     while (strncmp(file, "./", 2) == 0)
         file += 2;
-    if (*file == '/' || !mappable(s->root))
+    if (*file == '/')
         return file;
-    const char *path = arena_fmt(b->a, "%s%s", s->root, file);
+    const char *path = mappable(s->root) ? arena_fmt(b->a, "%s%s", s->root, file) : file;
     for (size_t i = 0; i < b->request->n_includes && access(path, F_OK) < 0; i++) {
         size_t n;
         const char *dir = include_dir(b->request->includes[i], &n);

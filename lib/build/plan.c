@@ -70,6 +70,10 @@ enum { STEM_MAX = 100 };
 
 static int file_check(const char *path, const struct stat *st, struct ml_error *err)
 {
+    for (const char *p = path; *p != '\0'; p++) /* a list of dependencies cannot hold a newline */
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            return ml_error_set(err, ML_DATA, NULL,
+                                "a source's path must be without control characters");
     if (!S_ISREG(st->st_mode))
         return ml_error_set(err, ML_DATA, NULL, "'%s' is not a file", path);
     if (st->st_size > SOURCE_SIZE_MAX)
@@ -160,6 +164,20 @@ static int manifest_pattern(struct build *b, int dirfd, const char *key, const c
                         b->manifest.label, key, pattern);
 }
 
+static const char *shown_root(const struct build *b)
+{
+    return *b->root ? b->root : ".";
+}
+
+static int guess_failed(const struct build *b, struct ml_error *err)
+{
+    if (errno == EXDEV)
+        return ml_error_set(err, ML_REFUSED, NULL,
+                            "the sources in '%s' lead out of the directory by a link",
+                            shown_root(b));
+    return ml_error_errno(err, 0, errno, "cannot read '%s'", shown_root(b));
+}
+
 static int directory_files(struct build *b, int dirfd, struct strv *ret, struct ml_error *err)
 {
     static const char *const guesses[] = {"*.c", "src/*.c", "*.h"};
@@ -168,9 +186,10 @@ static int directory_files(struct build *b, int dirfd, struct strv *ret, struct 
             return -1;
     for (size_t i = 0; i < sizeof guesses / sizeof *guesses && ret->n == 0; i++)
         if (pattern_match(b->a, dirfd, guesses[i], ret) < 0)
-            return ml_error_errno(err, 0, errno, "cannot read '%s'", b->root);
+            return guess_failed(b, err);
     if (ret->n == 0)
-        return ml_error_set(err, ML_DATA, "no_source", "there is no C source in '%s'", b->root);
+        return ml_error_set(err, ML_DATA, "no_source", "there is no C source in '%s'",
+                            shown_root(b));
     return 0;
 }
 

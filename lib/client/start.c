@@ -96,7 +96,9 @@ static int spawn_worker(const char *uuid, const char *bundle, const int fds[], p
     if (path == NULL)
         return ml_error_set(err, ML_CANT_CREATE, NULL, "cannot tell where modload is installed");
     static char name[] = "modload-worker";
-    char *argv[] = {name, (char *)(uintptr_t)uuid, (char *)(uintptr_t)bundle, NULL};
+    char starter[16];
+    snprintf(starter, sizeof starter, "%d", (int)getpid());
+    char *argv[] = {name, (char *)(uintptr_t)uuid, (char *)(uintptr_t)bundle, starter, NULL};
     char *env[8], tz[256];
     int high[WORKER_FD_END - WORKER_FD_LOCK];
     memset(high, -1, sizeof high);
@@ -142,22 +144,29 @@ static void kill_worker(pid_t pid)
     waitpid(pid, NULL, 0);
 }
 
-static int wait_ready(pid_t pid, int ready, int64_t timeout_ms, struct ml_error *err)
+static int start_given_up(int errnum, int64_t timeout_ms, struct ml_error *err)
+{
+    if (errnum == ETIMEDOUT)
+        return ml_error_set(err, ML_TIMEOUT, NULL, "the plugin was not ready within %lld ms",
+                            (long long)timeout_ms);
+    if (errnum == ECANCELED)
+        return ml_error_set(err, ML_SIGNAL + SIGINT, "cancelled", "cancelled");
+    return ml_error_errno(err, ML_PROTOCOL, errnum, "the worker sent nothing sensible");
+}
+
+static int wait_ready(pid_t pid, int ready, const struct start_limits *limits, struct ml_error *err)
 {
     struct wire_head head;
     struct ml_value none = {0};
     BUF_AUTO answer = BUF_INIT;
-    int64_t deadline = timeout_ms > 0 ? clock_ms() + timeout_ms : -1;
-    int got = wire_receive(ready, &head, &answer, NULL, NULL, -1, deadline);
+    int64_t deadline = limits->timeout_ms > 0 ? clock_ms() + limits->timeout_ms : -1;
+    int got = wire_receive(ready, &head, &answer, NULL, NULL, limits->cancel_fd, deadline);
     if (got == 0)
         return died_early(pid, err);
     if (got < 0) {
         int errnum = errno;
         kill_worker(pid);
-        if (errnum == ETIMEDOUT)
-            return ml_error_set(err, ML_TIMEOUT, NULL, "the plugin was not ready within %lld ms",
-                                (long long)timeout_ms);
-        return ml_error_errno(err, ML_PROTOCOL, errnum, "the worker sent nothing sensible");
+        return start_given_up(errnum, limits->timeout_ms, err);
     }
     int status = wire_get_outcome(&answer, &none, err);
     if (status < 0)
@@ -174,8 +183,8 @@ static void remove_run_files(struct ml_ctx *ctx, const char *uuid)
     }
 }
 
-static int start(struct ml_ctx *ctx, const char *uuid, int lock_fd, int64_t timeout_ms, pid_t *pid,
-                 struct ml_error *err)
+static int start(struct ml_ctx *ctx, const char *uuid, int lock_fd,
+                 const struct start_limits *limits, pid_t *pid, struct ml_error *err)
 {
     struct store *store;
     char bundle[STORE_BUNDLE_SIZE];
@@ -195,13 +204,13 @@ static int start(struct ml_ctx *ctx, const char *uuid, int lock_fd, int64_t time
     if (spawn_worker(uuid, bundle, fds, pid, err) < 0)
         return -1;
     close(steal_fd(&theirs)); /* so that its death is an end of file */
-    return wait_ready(*pid, ready, timeout_ms, err);
+    return wait_ready(*pid, ready, limits, err);
 }
 
-int worker_start(struct ml_ctx *ctx, const char *uuid, int lock_fd, int64_t timeout_ms, pid_t *pid,
-                 struct ml_error *err)
+int worker_start(struct ml_ctx *ctx, const char *uuid, int lock_fd,
+                 const struct start_limits *limits, pid_t *pid, struct ml_error *err)
 {
-    int status = start(ctx, uuid, lock_fd, timeout_ms, pid, err);
+    int status = start(ctx, uuid, lock_fd, limits, pid, err);
     if (status < 0)
         remove_run_files(ctx, uuid); /* we still hold the lock: nobody else is starting one */
     return status;

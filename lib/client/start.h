@@ -4,7 +4,8 @@
 
 #include "client/context.h"
 
-/* The descriptors that a worker is born with. Its arguments are the UUID and the bundle's id. */
+/* The descriptors that a worker is born with. Its arguments are the UUID, the bundle's id and
+ * the pid of its starter. */
 enum worker_fd {
     WORKER_FD_LOCK = 3, /* flock on the worker's lock file: alive = held */
     WORKER_FD_CONTROL,  /* listens for questions */
@@ -15,10 +16,16 @@ enum worker_fd {
     WORKER_FD_END,
 };
 
+/* How long a start may take, and what gives it up. */
+struct start_limits {
+    int64_t timeout_ms; /* 0: none */
+    int cancel_fd;      /* readable = give up; -1: none */
+};
+
 /* Starts a worker whose lock file is `lock_fd`, already locked, and waits until it is ready. On
  * failure nothing of it is left. */
-int worker_start(struct ml_ctx *ctx, const char *uuid, int lock_fd, int64_t timeout_ms, pid_t *pid,
-                 struct ml_error *err);
+int worker_start(struct ml_ctx *ctx, const char *uuid, int lock_fd,
+                 const struct start_limits *limits, pid_t *pid, struct ml_error *err);
 
 /* Asks the worker of `uuid` and waits for its answer until `deadline`. 1; 2 when it is draining; 0
  * when there is none; -1: there is one, and it does not answer. `*conn`, unless null, is the

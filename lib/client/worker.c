@@ -163,8 +163,8 @@ static int take_lock(struct ml_ctx *ctx, const char *uuid, int *ret_fd, struct m
 
 /* One try. 1: started; 0: there is one; -1; 2: another process is at it, or a worker is just
  * leaving. */
-static int try_load(struct ml_ctx *ctx, const char *uuid, int64_t timeout_ms, int64_t deadline,
-                    pid_t *pid, struct ml_error *err)
+static int try_load(struct ml_ctx *ctx, const char *uuid, const struct start_limits *limits,
+                    int64_t deadline, pid_t *pid, struct ml_error *err)
 {
     struct ml_worker_status status;
     AUTO_CLOSE int lock = -1;
@@ -172,7 +172,7 @@ static int try_load(struct ml_ctx *ctx, const char *uuid, int64_t timeout_ms, in
     if (locked < 0)
         return -1;
     if (locked)
-        return worker_start(ctx, uuid, lock, timeout_ms, pid, err) < 0 ? -1 : 1;
+        return worker_start(ctx, uuid, lock, limits, pid, err) < 0 ? -1 : 1;
     int there = worker_query(ctx, uuid, deadline, &status, NULL, err);
     if (there < 0)
         return -1;
@@ -180,11 +180,12 @@ static int try_load(struct ml_ctx *ctx, const char *uuid, int64_t timeout_ms, in
     return there == 1 ? 0 : 2;
 }
 
-int ml_load(struct ml_ctx *ctx, const struct ml_key *key, int64_t timeout_ms, pid_t *pid,
-            struct ml_error *err)
+int ml_load(struct ml_ctx *ctx, const struct ml_key *key, int64_t timeout_ms, int cancel_fd,
+            pid_t *pid, struct ml_error *err)
 {
     char uuid[ML_UUID_SIZE], bundle[STORE_BUNDLE_SIZE];
     struct store *store;
+    struct start_limits limits = {timeout_ms, cancel_fd};
     pid_t started = 0;
     ml_key_to_uuid(key, uuid);
     if (ctx_store(ctx, false, &store, err) < 0 || store_lookup(store, uuid, bundle, err) < 0 ||
@@ -192,7 +193,7 @@ int ml_load(struct ml_ctx *ctx, const struct ml_key *key, int64_t timeout_ms, pi
         return -1;
     int64_t deadline = deadline_in(timeout_ms > 0 ? timeout_ms + QUERY_MS : RELEASE_MS);
     int status;
-    for (int pause = 1; (status = try_load(ctx, uuid, timeout_ms, deadline, &started, err)) == 2;) {
+    for (int pause = 1; (status = try_load(ctx, uuid, &limits, deadline, &started, err)) == 2;) {
         if (clock_ms() >= deadline)
             return ml_error_set(err, ML_BUSY, NULL, "another process is loading or releasing %s",
                                 uuid);

@@ -206,8 +206,7 @@ static int from_data(const struct ml_function *f, enum ml_value_type type, const
     if (data == NULL)
         return 0;
     if (size > WIRE_DATA_MAX) {
-        ml_error_set(err, ML_LIMIT, NULL, "%s: the result is larger than %d MiB", f->name,
-                     WIRE_DATA_MAX >> 20);
+        ml_error_set(err, ML_LIMIT, NULL, "the result is larger than %d MiB", WIRE_DATA_MAX >> 20);
         if (err != NULL)
             snprintf(err->outcome, sizeof err->outcome, "plugin_error");
         return -1;

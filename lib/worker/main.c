@@ -1,5 +1,5 @@
-/* modload-worker UUID BUNDLE: started by modload with the descriptors of client/start.h, not by
- * people. */
+/* modload-worker UUID BUNDLE STARTER: started by modload with the descriptors of client/start.h,
+ * not by people. */
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,8 +19,13 @@
 #include "worker/worker.h"
 
 /* What holds for the plugin's code from its first instruction on. */
-static void settle(void)
+static void settle(pid_t starter)
 {
+    /* Until it is ready it must not outlive who waits for it: nobody else would end a constructor
+     * that hangs. The starter may be gone already. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != starter)
+        _exit(1);
     const struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -47,11 +52,11 @@ int main(int argc, char **argv)
     struct object object;
     struct ml_error err = ML_ERROR_INIT;
     struct stat st;
-    if (argc != 3 || fstat(WORKER_FD_READY, &st) < 0 || !S_ISSOCK(st.st_mode)) {
+    if (argc != 4 || fstat(WORKER_FD_READY, &st) < 0 || !S_ISSOCK(st.st_mode)) {
         fprintf(stderr, "modload-worker: started by hand: use 'modload load'\n");
         return ML_USAGE;
     }
-    settle();
+    settle((pid_t)atoi(argv[3]));
     if (object_map(WORKER_FD_BUNDLE, &object, &err) < 0)
         fail(&err);
     object_attach(&call_host);

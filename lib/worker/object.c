@@ -68,21 +68,24 @@ static int cannot_map(const char *name, const char *why, struct ml_error *err)
     return ml_error_hint(err, "is a library that it needs missing? look at: modload info U");
 }
 
-/* Opened, checked and mapped through one descriptor, so that what is mapped is what was checked. */
-static int map_file(int bundle_fd, const char *name, const char *sums, int flags, void **ret,
+/* Opened, checked and mapped through one descriptor, so that what is mapped is what was checked.
+ * The caller keeps `*fd` open while it maps more: ld.so knows an object by its path, and would take
+ * the next one that gets the same number for this one. */
+static int map_file(int bundle_fd, const char *name, const char *sums, int *fd, void **ret,
                     struct ml_error *err)
 {
     char hex[HEX_DIGEST + 1], path[64];
-    AUTO_CLOSE int fd = openat(bundle_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
+    *fd = openat(bundle_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (*fd < 0)
         return ml_error_errno(err, ML_REFUSED, errno, "the bundle is damaged: cannot open '%s'",
                               name);
-    if (digest_of(fd, hex) < 0)
+    if (digest_of(*fd, hex) < 0)
         return ml_error_errno(err, ML_IO, errno, "cannot read '%s'", name);
     if (!sums_agree(sums, hex, name))
         return damaged(name, err);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    *ret = dlopen(path, flags);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", *fd);
+    /* RTLD_NOW: a symbol that is missing is told now, not in the middle of a call. */
+    *ret = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (*ret == NULL)
         return cannot_map(name, dlerror(), err);
     handles[n_handles++] = *ret;
@@ -119,15 +122,17 @@ static int resolve_addresses(void *plugin, struct object *object, struct ml_erro
 int object_map(int bundle_fd, struct object *ret, struct ml_error *err)
 {
     BUF_AUTO sums = BUF_INIT;
+    AUTO_CLOSE int plugin_fd = -1;
+    AUTO_CLOSE int entry_fd = -1;
     void *plugin, *entry;
     if (fs_read_file(bundle_fd, "SHA256SUMS", &sums, SUMS_MAX) < 0)
         return damaged("SHA256SUMS", err);
-    /* RTLD_NOW: a symbol that is missing is told now, not in the middle of a call. */
-    if (map_file(bundle_fd, "plugin.so", buf_text(&sums), RTLD_NOW | RTLD_LOCAL, &plugin, err) < 0)
+    if (map_file(bundle_fd, "plugin.so", buf_text(&sums), &plugin_fd, &plugin, err) < 0)
         return -1;
     entry = plugin;
+    /* A prebuilt object has its stubs and its descriptor in a second file. */
     if (faccessat(bundle_fd, "entry.so", F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
-        map_file(bundle_fd, "entry.so", buf_text(&sums), RTLD_NOW | RTLD_LOCAL, &entry, err) < 0)
+        map_file(bundle_fd, "entry.so", buf_text(&sums), &entry_fd, &entry, err) < 0)
         return -1;
     ret->descriptor = dlsym(entry, ML_DESCRIPTOR_SYMBOL);
     if (check_descriptor(ret->descriptor, err) < 0)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -326,6 +327,7 @@ _Noreturn void worker_run(const struct worker_setup *setup)
     struct ml_value ready = {.type = ML_VALUE_NONE};
     if (open_channels(&w) < 0)
         _exit(1);
+    prctl(PR_SET_PDEATHSIG, 0); /* from now on it lives without whoever started it */
     wire_put_value(&payload, &ready);
     wire_send(setup->ready, WIRE_OUTCOME, payload.data, payload.len, NULL, 0);
     close(setup->ready);

@@ -201,15 +201,16 @@ struct ml_worker_status {
  * Returns when the plugin is mapped and its constructors have run. A worker that was started is a
  * child of the calling process until that one ends: a caller that goes on reaps it like any child.
  *
- * `timeout_ms` bounds the start, constructors included; 0: no limit. `pid` may be null.
+ * `timeout_ms` bounds the start, constructors included; 0: no limit. When `cancel_fd` becomes
+ * readable, the start is given up; -1: none. `pid` may be null.
  *
  * Returns 1 when it was started, 0 when it was there; or -1 and ML_NO_INPUT (not registered),
  * ML_REFUSED (the object is not what was filed), ML_DATA (it cannot be mapped), ML_FAILED (a
  * constructor ended the process), ML_SIGNAL + n (a constructor crashed), ML_TIMEOUT, ML_PROTOCOL
  * (built for another plugin ABI), ML_BUSY (another process is loading or releasing it, or its
- * worker does not answer). On failure nothing of the worker is left. */
-int ml_load(struct ml_ctx *ctx, const struct ml_key *key, int64_t timeout_ms, pid_t *pid,
-            struct ml_error *err);
+ * worker does not answer), 130 (cancelled). On failure nothing of the worker is left. */
+int ml_load(struct ml_ctx *ctx, const struct ml_key *key, int64_t timeout_ms, int cancel_fd,
+            pid_t *pid, struct ml_error *err);
 
 enum ml_release_mode {
     ML_RELEASE_NOW,   /* ends the calls that run; their callers get ML_NOT_LOADED at once */
