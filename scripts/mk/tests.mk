@@ -31,7 +31,7 @@ $(WORKER_LIB): $(call objects,$(filter-out lib/worker/main.c,$(WORKER_SRC)))
 $(UNIT): $(BUILD)/tests/%: $(O)/tests/unit/%.o $(UNIT_HELP) $(WORKER_LIB) $(HEAVY_LIB) $(LIGHT_LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(LINK_FLAGS) -o $@ $(filter %.o,$^) \
-	    -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(BUILD_LIBS) -lcmocka
+	    -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(BUILD_LIBS) -lcmocka -lm
 
 # Tests are always compiled as by a developer. Private: what they depend on must not see it.
 $(O)/tests/%.o: private BASE_FLAGS += -Werror -Itests/unit

@@ -1,0 +1,583 @@
+#!/usr/bin/env bats
+# Goal of this test: one worker for a key, whoever asks; whatever a plugin does, its caller gets an answer and nothing of
+# it stays; and nobody is ever told that something dead is loaded.
+
+load helpers
+load plugins
+
+setup_file() {
+    given_plugins faults streams tree constructor_crash constructor_exit constructor_hang constructor_print constructor_fork
+}
+
+given_loaded() {
+    modload load "$@" 3>&-
+}
+
+idle() { # nothing but the worker, and the supervisor and the call that wait for the next client
+    [ "$(processes_of "$1" | wc -l)" -le 3 ]
+}
+
+# ---- one worker ----
+
+@test "processes: ten loads at once give one worker, and all are told its pid" {
+    for i in {1..10}; do
+        modload load --json faults >"said$i" 2>"err$i" 3>&- &
+        jobs[i]=$!
+    done
+    for i in {1..10}; do
+        wait "${jobs[i]}"
+        assert_equal "$(cat "err$i")" ""
+    done
+    assert_equal "$(jq -s 'map(.data.workers[0].pid)|unique|length' said*)" 1
+    assert_equal "$(jq -s 'map(select(.data.workers[0].started))|length' said*)" 1
+    ml ps --json
+    assert_equal "$(json '.data.workers|map(.pid)|tojson')" "[$(modload pid faults)]"
+}
+
+@test "processes: two keys on one bundle are two workers" {
+    other=$(modload uuid)
+    ml register "$other" "$(modload lookup faults)"
+    assert_ok
+    given_loaded faults "$other"
+    one=$(modload pid faults) two=$(modload pid "$other")
+    [ "$one" != "$two" ]
+    ml release faults
+    assert_ok
+    ml loaded "$other"
+    assert_ok
+    ml exec "$other" fine
+    assert_ok
+    assert_stdout 7
+    assert_equal "$(modload pid "$other")" "$two"
+}
+
+@test "processes: the worker and its calls are each others' relatives, and the call is never the worker" {
+    given_loaded streams
+    worker=$(modload pid streams)
+    ml exec streams whoami
+    assert_ok
+    [ "$output" != "$worker" ]
+    first=$output
+    gone "$first"
+    ml exec streams whoami
+    [ "$output" != "$first" ]
+    ml exec streams parent
+    [ "$output" != "$worker" ]
+}
+
+@test "processes: calls of one worker run side by side" {
+    given_loaded faults
+    begin one exec -t 0 faults hangs
+    begin two exec -t 0 faults hangs
+    ml exec faults fine
+    assert_ok
+    kill -TERM "$job_one" "$job_two"
+    finish one
+    assert_exit 143
+    finish two
+    assert_exit 143
+}
+
+# ---- release ----
+
+@test "processes: release ends calls in flight, whose callers get 69 at once" {
+    given_loaded faults
+    key=$(key_of faults)
+    for i in 1 2 3; do
+        begin "call$i" exec -t 0 faults hangs_deaf
+    done
+    ml release faults
+    assert_ok
+    assert_no_stdout
+    assert_no_stderr
+    assert_equal "$(processes_of "$key")" ""
+    for i in 1 2 3; do
+        finish "call$i"
+        assert_exit 69
+        assert_no_stdout
+        assert_stderr "modload: the worker was released during the call"
+    done
+}
+
+@test "processes: when release returns, the worker is gone and leaves no file" {
+    for _ in 1 2 3 4 5; do
+        given_loaded faults
+        pid=$(modload pid faults)
+        ml release faults
+        assert_ok
+        gone "$pid"
+        assert_equal "$(find "$MODLOAD_RUNTIME_DIR" ! -type d)" ""
+        ml loaded faults
+        assert_exit 1
+    done
+}
+
+@test "processes: of two releases at once one says that there is nothing" {
+    given_loaded faults
+    modload release faults 2>err1 3>&- & one=$!
+    modload release faults 2>err2 3>&- & two=$!
+    first=0 second=0
+    wait $one || first=$?
+    wait $two || second=$?
+    echo "$first $second"
+    case "$first $second" in
+    "0 69" | "69 0" | "0 0") ;;
+    *) fail "$(cat err1 err2)" ;;
+    esac
+    ml loaded faults
+    assert_exit 1
+}
+
+@test "processes: many run --release at once on one key all get their result" {
+    for round in {1..12}; do
+        for i in 1 2 3; do
+            modload run --release faults fine >"said$i" 2>"err$i" 3>&- &
+            jobs[i]=$!
+        done
+        for i in 1 2 3; do
+            status=0
+            wait "${jobs[i]}" || status=$?
+            [ "$status $(<"said$i")" = "0 7" ] || fail "round $round: status $status: $(cat "said$i" "err$i")"
+            assert_equal "$(<"err$i")" ""
+        done
+    done
+    ml loaded faults
+    assert_exit 1
+    assert_equal "$(processes_of "$(key_of faults)")" ""
+}
+
+@test "processes: a release by somebody does not spoil a run that is just beginning" {
+    for round in {1..10}; do
+        modload run faults fine >said 2>err 3>&- &
+        job=$!
+        modload release faults >/dev/null 2>&1 3>&- || :
+        status=0
+        wait $job || status=$?
+        case $status in
+        0) assert_equal "$(<said)" 7 ;;
+        69) assert_equal "$(<said)" "" ;; # it was running when the release came
+        *) fail "round $round: status $status: $(<err)" ;;
+        esac
+    done
+}
+
+# ---- what a call leaves ----
+
+@test "processes: a child, a daemon and a program that a call left are gone when exec ends" {
+    given_loaded tree
+    for function in child daemon_child program; do
+        ml exec tree $function
+        assert_ok
+        assert_no_stderr
+        [ "$output" -gt 1 ]
+        gone "$output"
+    done
+    within idle "$(key_of tree)"
+}
+
+@test "processes: a family of deaf descendants is gone when the time is up" {
+    given_loaded tree
+    ml exec -t 200ms tree family
+    assert_exit 124
+    [ "${#lines[@]}" -gt 0 ]
+    # shellcheck disable=SC2086
+    gone $output
+    within idle "$(key_of tree)"
+    ml release tree
+    assert_ok
+    assert_equal "$(processes_of "$(key_of tree)")" ""
+}
+
+@test "processes: the child of a call that crashed is gone" {
+    given_loaded tree
+    ml exec tree child_and_crash
+    assert_exit 139
+    gone "$output"
+}
+
+@test "processes: a runaway that lives by forking is caught" {
+    given_loaded tree
+    key=$(key_of tree)
+    ml exec tree runaway
+    assert_ok
+    within idle "$key"
+    ml release tree
+    assert_ok
+    assert_equal "$(processes_of "$key")" ""
+}
+
+@test "processes: release ends descendants as well" {
+    given_loaded tree
+    begin call exec -t 0 tree family
+    first=$said
+    ml release tree
+    assert_ok
+    finish call
+    assert_exit 69
+    # shellcheck disable=SC2086
+    gone $first $output
+    assert_equal "$(processes_of "$(key_of tree)")" ""
+}
+
+# ---- the worker dies ----
+
+@test "processes: SIGKILL of the worker in a call: the caller gets 69, loaded says no at once, load works again" {
+    given_loaded faults
+    key=$(key_of faults) pid=$(modload pid faults)
+    begin call exec -t 0 faults hangs
+    kill -KILL "$pid"
+    ml loaded faults
+    assert_exit 1
+    ml pid faults
+    assert_exit 69
+    ml ps
+    assert_ok
+    assert_no_stdout
+    finish call
+    assert_exit 69
+    assert_no_stdout
+    assert_stderr_has "modload: "
+    ml exec faults fine
+    assert_exit 69
+    within eval '[ -z "$(processes_of "$key")" ]'
+    ml load faults
+    assert_ok
+    [ "$(modload pid faults)" != "$pid" ]
+    ml exec faults fine
+    assert_ok
+    assert_stdout 7
+}
+
+@test "processes: a worker that was killed is never loaded, not for a moment" {
+    for _ in {1..15}; do
+        given_loaded faults
+        kill -KILL "$(modload pid faults)"
+        ml loaded faults
+        assert_exit 1
+        ml release faults
+        assert_exit 69
+    done
+}
+
+@test "processes: what a dead worker left in the run-time directory is in nobody's way" {
+    given_loaded faults
+    kill -KILL "$(modload pid faults)"
+    within eval '[ -z "$(processes_of "$(key_of faults)")" ]'
+    [ -n "$(find "$MODLOAD_RUNTIME_DIR" -type s)" ]
+    ml ps
+    assert_ok
+    assert_no_stdout
+    ml list
+    assert_ok
+    [[ $output != *" loaded"* ]]
+    ml load faults
+    assert_ok
+    ml release faults
+    assert_ok
+    assert_equal "$(find "$MODLOAD_RUNTIME_DIR" ! -type d)" ""
+}
+
+@test "processes: a call that kills its supervisor is told to its caller, and the worker goes on" {
+    given_loaded faults
+    pid=$(modload pid faults)
+    ml exec faults kills_parent
+    [ "$status" -ne 0 ]
+    assert_no_stdout
+    assert_stderr_has "modload: "
+    ml exec faults fine
+    assert_ok
+    assert_equal "$(modload pid faults)" "$pid"
+    within idle "$(key_of faults)"
+}
+
+# ---- the caller goes ----
+
+@test "processes: Ctrl-C ends the call with its caller" {
+    given_loaded streams tree
+    begin call exec -t 0 tree family
+    kill -INT "$job_call"
+    finish call
+    assert_exit 130
+    # shellcheck disable=SC2086
+    gone $said $output
+    assert_stderr "modload: family: cancelled"
+}
+
+@test "processes: a caller that is killed takes its call along" {
+    given_loaded tree
+    begin call exec -t 0 tree family
+    kill -KILL "$job_call"
+    finish call
+    assert_exit 137
+    # shellcheck disable=SC2086
+    within gone $said $output
+    within idle "$(key_of tree)"
+    ml ps --json
+    assert_equal "$(json '.data.workers[0].cancelled')" 1
+}
+
+@test "processes: a caller whose interrupt is ignored goes on" {
+    given_loaded faults
+    mkfifo input
+    trap '' INT
+    modload exec faults waits <input >said 2>err 3>&- &
+    job=$!
+    trap - INT
+    exec {input}>input
+    within grep -q begun said
+    kill -INT "$job"
+    echo >&"$input"
+    exec {input}>&-
+    wait "$job"
+    assert_equal "$(<said)" $'begun\n1'
+    assert_equal "$(<err)" ""
+}
+
+@test "processes: a reader that goes away is no crash" {
+    given_loaded faults streams
+    # shellcheck disable=SC2216
+    modload exec faults fine 2>err 3>&- | true
+    ml exec faults fine
+    assert_ok
+    yes | modload exec -t 0 streams copy 2>err 3>&- | head -c 100000 >said
+    assert_equal "$(wc -c <said)" 100000
+    within idle "$(key_of streams)"
+}
+
+@test "processes: the time limit counts, and none is none" {
+    given_loaded faults
+    ml exec -t 0 faults fine
+    assert_ok
+    mkfifo input
+    modload exec -t 0 faults waits <input >said 2>err 3>&- &
+    job=$!
+    exec {input}>input
+    within grep -q begun said
+    ml exec -t 1ms faults hangs
+    assert_exit 124
+    echo >&"$input"
+    exec {input}>&-
+    wait "$job"
+    assert_equal "$(<said)" $'begun\n1'
+}
+
+@test "processes: a late answer reaches nobody" {
+    given_loaded faults
+    mkfifo input
+    exec {input}<>input
+    ml exec -t 100ms faults waits <input
+    assert_exit 124
+    echo >&"$input"
+    exec {input}<&-
+    ml exec faults fine
+    assert_ok
+    assert_stdout 7
+}
+
+# ---- standard input, output and error ----
+
+@test "processes: stdin, stdout and stderr are the caller's own" {
+    given_loaded streams
+    ml exec streams tee <<<"through and through"
+    assert_ok
+    assert_stdout "through and through"
+    assert_stderr "through and through"
+    ml exec streams copy <<<"some text"
+    assert_ok
+    assert_stdout $'some text\n10'
+    assert_no_stderr
+    ml exec streams copy </dev/null
+    assert_ok
+    assert_stdout 0
+}
+
+@test "processes: a big pipe goes through whole" {
+    given_loaded streams
+    head -c 30000000 /dev/zero | tr '\0' x | modload exec -t 60s streams tee 2>err 3>&- | md5sum >sum
+    assert_equal "$(<sum)" "$(head -c 30000000 /dev/zero | tr '\0' x | md5sum)"
+    assert_equal "$(wc -c <err)" 30000000
+}
+
+@test "processes: calls in a pipeline feed each other" {
+    given_loaded streams
+    printf 'a\nb\n' | modload exec streams tee 2>/dev/null 3>&- | modload exec streams tee 2>/dev/null 3>&- >said
+    assert_equal "$(<said)" $'a\nb'
+}
+
+@test "processes: a closed standard descriptor is an empty one" {
+    given_loaded streams faults
+    ml exec streams first <&-
+    assert_ok
+    assert_stdout -1
+    assert_no_stderr
+    status=0
+    modload exec faults prints 2>err >&- 3>&- || status=$?
+    echo "status $status"
+    assert_equal "$(<err)" "on stderr"
+    status=0
+    modload exec faults fine >said 2>&- 3>&- || status=$?
+    assert_ok
+    assert_equal "$(<said)" 7
+    status=0
+    modload exec faults fien >said 2>&- 3>&- || status=$?
+    assert_exit 127
+    assert_equal "$(<said)" ""
+}
+
+@test "processes: a call has its three descriptors, and none of modload's" {
+    given_loaded streams
+    for fd in 0 1 2; do
+        ml exec streams is_open $fd
+        assert_stdout 1
+    done
+    open=
+    for fd in {3..40}; do
+        [ "$(modload exec streams is_open "$fd" 4<&0 5<&0 3>&-)" = 0 ] || open+=" $fd"
+    done
+    assert_equal "$open" ""
+}
+
+@test "processes: what a plugin prints comes before its result" {
+    given_loaded faults
+    ml exec faults prints
+    assert_ok
+    assert_stdout "printed, no newline: 1"
+    assert_stderr "on stderr"
+}
+
+# ---- places ----
+
+@test "processes: a run-time directory whose path no socket could have works" {
+    MODLOAD_RUNTIME_DIR=$BATS_TEST_TMPDIR/r/$(printf '%120s' | tr ' ' d)/$(printf '%120s' | tr ' ' e)
+    export MODLOAD_RUNTIME_DIR
+    ml load faults
+    assert_ok
+    assert_no_stderr
+    ml exec faults fine
+    assert_ok
+    assert_stdout 7
+    ml ps
+    assert_ok
+    assert_equal "${#lines[@]}" 1
+    ml release faults
+    assert_ok
+}
+
+@test "processes: without a run-time directory of its own it is private, in the temporary one" {
+    export TMPDIR=$MODLOAD_RUNTIME_DIR
+    mkdir -m 1777 "$TMPDIR"
+    export MODLOAD_RUNTIME_DIR=
+    ml load faults
+    assert_ok
+    assert_equal "$(stat -c %a "$TMPDIR/modload-$(id -u)")" 700
+    assert_equal "$(find "$TMPDIR/modload-$(id -u)" ! -type s -perm /077)" ""
+    ml release faults
+    assert_ok
+    export XDG_RUNTIME_DIR=$TMPDIR/xdg
+    mkdir -m 700 "$XDG_RUNTIME_DIR"
+    ml load faults
+    assert_ok
+    assert_equal "$(ls "$XDG_RUNTIME_DIR")" modload
+    ml release faults
+    assert_ok
+    export MODLOAD_RUNTIME_DIR=$TMPDIR
+}
+
+@test "processes: two registries in one run-time directory do not meet" {
+    given_loaded faults
+    first=$(modload pid faults)
+    cp -a "$MODLOAD_HOME" second
+    export MODLOAD_HOME=$PWD/second
+    ml loaded faults
+    assert_exit 1
+    ml load faults
+    assert_ok
+    [ "$(modload pid faults)" != "$first" ]
+    ml release --all
+    assert_ok
+    export MODLOAD_HOME=$BATS_TEST_TMPDIR/h
+    assert_equal "$(modload pid faults)" "$first"
+}
+
+@test "processes: the worker stands nowhere and knows nothing of its caller" {
+    SECRET=hush given_loaded streams
+    ml exec streams directory
+    assert_ok
+    assert_stdout /
+    [[ $(tr '\0' '\n' <"/proc/$(modload pid streams)/environ") != *hush* ]]
+    ml exec streams terminal 0
+    assert_ok
+}
+
+# ---- constructors ----
+
+@test "processes: a constructor that crashes: load tells the signal, and leaves nothing" {
+    ml load constructor_crash
+    assert_exit 139
+    assert_no_stdout
+    assert_stderr "modload: cannot load 'constructor_crash': the plugin crashed the worker while it was mapped: Segmentation fault"
+    ml loaded constructor_crash
+    assert_exit 1
+    assert_equal "$(processes_of "$(key_of constructor_crash)")" ""
+    assert_equal "$(find "$MODLOAD_RUNTIME_DIR" ! -type d)" ""
+}
+
+@test "processes: a constructor that ends its process: load fails, and leaves nothing" {
+    ml load constructor_exit
+    assert_exit 1
+    assert_no_stdout
+    assert_stderr "modload: cannot load 'constructor_exit': the plugin ended the worker while it was mapped: exit status 3"
+    ml loaded constructor_exit
+    assert_exit 1
+    assert_equal "$(processes_of "$(key_of constructor_exit)")" ""
+    assert_equal "$(find "$MODLOAD_RUNTIME_DIR" ! -type d)" ""
+}
+
+@test "processes: a constructor that hangs: load times out, and leaves nothing" {
+    ml load -t 200ms constructor_hang
+    assert_exit 124
+    assert_no_stdout
+    assert_stderr_has "modload: cannot load 'constructor_hang': the plugin was not ready within 200 ms"
+    ml loaded constructor_hang
+    assert_exit 1
+    assert_equal "$(processes_of "$(key_of constructor_hang)")" ""
+    assert_equal "$(find "$MODLOAD_RUNTIME_DIR" ! -type d)" ""
+    ml run -t 200ms --release constructor_hang one
+    assert_exit 124
+    assert_no_stdout
+}
+
+@test "processes: a constructor that forks: load works, and release ends its child" {
+    ml load constructor_fork
+    assert_ok
+    child=$(modload exec constructor_fork child 3>&-)
+    [ "$child" -gt 1 ]
+    ml release constructor_fork
+    assert_ok
+    gone "$child"
+    assert_equal "$(processes_of "$(key_of constructor_fork)")" ""
+}
+
+@test "processes: a constructor that prints does not spoil an answer" {
+    ml load --json constructor_print
+    assert_ok
+    assert_equal "$(json .status)" ok
+    ml exec constructor_print one
+    assert_ok
+    assert_stdout 1
+    assert_no_stderr
+}
+
+@test "processes: ctrl-C of a load that hangs leaves nothing" {
+    modload load -t 0 constructor_hang >said 2>err 3>&- &
+    job=$!
+    key=$(key_of constructor_hang)
+    within eval '[ -n "$(processes_of "$key")" ]'
+    kill -TERM "$job"
+    status=0
+    wait "$job" || status=$?
+    assert_exit 143
+    within eval '[ -z "$(processes_of "$key")" ]'
+    ml loaded constructor_hang
+    assert_exit 1
+}

@@ -1,0 +1,108 @@
+#!/usr/bin/env bats
+# Goal of this test: ps shows the live workers, and counts what became of their calls.
+
+load helpers
+load plugins
+
+setup_file() {
+    given_plugins faults types
+}
+
+# counts NAME VALUE...: of the one worker there is
+counts() {
+    ml ps --json
+    assert_ok
+    while [ $# -gt 0 ]; do
+        assert_equal "$1=$(json ".data.workers[0].$1")" "$1=$2"
+        shift 2
+    done
+}
+
+@test "ps: no worker, no line" {
+    ml ps
+    assert_ok
+    assert_no_stdout
+    assert_no_stderr
+    MODLOAD_HOME=$PWD/none ml ps
+    assert_ok
+    assert_no_stdout
+    [ ! -e none ]
+}
+
+@test "ps: a line for each worker" {
+    modload load faults types 3>&-
+    ml ps
+    assert_ok
+    assert_no_stderr
+    assert_equal "${#lines[@]}" 2
+    line=$(grep "^$(key_of faults)  " .stdout)
+    [[ $line =~ ^[0-9a-f-]{36}\ \ $(modload pid faults)\ \ [0-9]+s\ \ calls=0\ errors=0\ crashes=0\ timeouts=0\ \ [1-9][0-9]*KiB\ \ $(modload lookup faults)\ \ faults@1.2.3$ ]]
+}
+
+@test "ps: counts calls by how they ended" {
+    modload load faults 3>&-
+    counts calls 0 ok 0 errors 0 crashes 0 timeouts 0 cancelled 0 rejected 0
+    modload exec faults fine
+    modload exec faults fine
+    counts calls 2 ok 2
+    ml exec faults fails code why
+    counts calls 3 ok 2 errors 1
+    ml exec faults exits 0
+    counts calls 4 errors 2
+    ml exec faults aborts
+    counts calls 5 errors 2 crashes 1
+    ml exec -t 50ms faults hangs
+    counts calls 6 timeouts 1
+    ml exec faults nope
+    ml exec faults exits x
+    counts calls 8 rejected 2
+    begin call exec faults hangs
+    kill -INT "$job_call"
+    finish call
+    counts calls 9 cancelled 1 ok 2 errors 2 crashes 1 timeouts 1 rejected 2
+    ml ps
+    assert_stdout_has "calls=9 errors=2 crashes=1 timeouts=1"
+}
+
+@test "ps: a call that is running is not counted yet" {
+    modload load faults 3>&-
+    begin call exec -t 0 faults hangs
+    counts calls 0
+    kill -TERM "$job_call"
+    finish call
+    counts calls 1
+}
+
+@test "ps: each key has its own counters" {
+    other=$(modload uuid)
+    modload register --name other "$other" "$(modload lookup faults)"
+    modload load faults other 3>&-
+    modload exec other fine
+    ml ps --json
+    assert_equal "$(json ".data.workers|map(select(.uuid==\"$other\"))|.[0].calls")" 1
+    assert_equal "$(json ".data.workers|map(select(.uuid!=\"$other\"))|.[0].calls")" 0
+}
+
+@test "ps: a dead worker is not shown" {
+    modload load faults types 3>&-
+    kill -KILL "$(modload pid faults)"
+    ml ps
+    assert_ok
+    assert_equal "${#lines[@]}" 1
+    assert_stdout_has "$(key_of types)"
+}
+
+@test "ps: a worker whose entry was taken out is shown" {
+    modload load faults 3>&-
+    key=$(key_of faults)
+    modload unregister faults
+    ml ps
+    assert_ok
+    assert_stdout_has "$key"
+}
+
+@test "ps: takes no argument" {
+    ml ps faults
+    assert_exit 64
+    assert_no_stdout
+}
