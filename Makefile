@@ -10,11 +10,12 @@ V       ?=
 
 include scripts/mk/config.mk
 include scripts/mk/build.mk
+include scripts/mk/programs.mk
 include scripts/mk/tests.mk
 include scripts/mk/quality.mk
 include scripts/mk/install.mk
 
 .PHONY: help
 help: ## say what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST) | sort
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST) | sort
 	@echo "  DEV=1 makes warnings errors; SAN=1 adds ASan and UBSan; V=1 shows the commands"

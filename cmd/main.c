@@ -38,7 +38,7 @@ const struct command *command_find(const char *name)
 
 #ifdef ML_FRONT
 
-#include "client/prefix.h"
+#include "base/prefix.h"
 
 /* Becomes the core. Returns only if that fails. */
 static int hand_over(struct invocation *in)

@@ -14,8 +14,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/prefix.h"
 #include "base/scope.h"
-#include "client/prefix.h"
 #include "client/wire.h"
 
 enum { BACKLOG = 4096 };
@@ -48,10 +48,14 @@ static void worker_environment(char *env[8], char tz[256])
     if (zone != NULL && snprintf(tz, 256, "TZ=%s", zone) < 256)
         env[n++] = tz;
 #ifdef __SANITIZE_ADDRESS__
-    static char options[1024];
-    const char *asan = getenv("ASAN_OPTIONS");
-    snprintf(options, sizeof options, "ASAN_OPTIONS=%s", asan ? asan : "");
-    env[n++] = options;
+    /* Where reports go: a worker's own stderr is nowhere. */
+    static char options[3][512];
+    static const char *const names[] = {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
+    for (size_t i = 0; i < 3; i++) {
+        const char *value = getenv(names[i]);
+        if (value != NULL && snprintf(options[i], 512, "%s=%s", names[i], value) < 512)
+            env[n++] = options[i];
+    }
 #endif
     env[n] = NULL;
 }

@@ -176,8 +176,10 @@ static int try_load(struct ml_ctx *ctx, const char *uuid, const struct start_lim
     int there = worker_query(ctx, uuid, deadline, &status, NULL, err);
     if (there < 0)
         return -1;
+    if (there != 1)
+        return 2;
     *pid = status.pid;
-    return there == 1 ? 0 : 2;
+    return 0;
 }
 
 int ml_load(struct ml_ctx *ctx, const struct ml_key *key, int64_t timeout_ms, int cancel_fd,

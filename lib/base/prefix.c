@@ -1,4 +1,4 @@
-#include "client/prefix.h"
+#include "base/prefix.h"
 
 #include <limits.h>
 #include <stdio.h>

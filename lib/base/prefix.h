@@ -1,6 +1,6 @@
 /* Where this installation lies: <prefix>/bin, libexec/modload, include, share/modload. */
-#ifndef CLIENT_PREFIX_H
-#define CLIENT_PREFIX_H
+#ifndef BASE_PREFIX_H
+#define BASE_PREFIX_H
 
 /* The absolute path of `rest` beneath the prefix of the running program, which is found by its own
  * path (bin/modload or libexec/modload/...). MODLOAD_PREFIX overrides it: for programs that link
