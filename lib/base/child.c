@@ -82,6 +82,7 @@ static void child_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Whatever fails before the program runs is told to the parent by its errno. */
 static _Noreturn void child_run(const struct child_spec *spec, const char *path, pid_t parent,
                                 int report)
 {
@@ -193,6 +194,7 @@ static int exec_errno(int report)
     return n == (ssize_t)sizeof errnum ? errnum : 0;
 }
 
+/* The report pipe is closed by a successful exec, so an empty one means success. */
 int child_start(const struct child_spec *spec, struct child *ret, struct ml_error *err)
 {
     char path[PATH_MAX];
@@ -218,6 +220,8 @@ int child_start(const struct child_spec *spec, struct child *ret, struct ml_erro
     return 0;
 }
 
+/* The pidfd becomes readable when the program ends; the zombie that it leaves keeps its number from
+ * being reused until the group is killed. */
 int child_wait(struct child *child, int64_t deadline_ms, struct child_end *ret,
                struct ml_error *err)
 {

@@ -36,7 +36,8 @@ const char *ml_status_code(int status)
 }
 
 /* Ends a text that vsnprintf had to cut in "...", so that nobody takes the rest for the whole. */
-static void text_format(char *text, size_t size, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void text_format(char *text, size_t size,
+                                                              const char *fmt, va_list ap)
 {
     int n = vsnprintf(text, size, fmt, ap);
     if (n >= (int)size)

@@ -424,8 +424,8 @@ idle() { # nothing but the worker, and the supervisor and the call that wait for
     assert_equal "$(<said)" ""
 }
 
-@test "processes: a call has its three descriptors, and none of modload's" {
-    given_loaded streams
+@test "processes: a call has its three descriptors, and none of modload's or of who loaded it" {
+    modload load streams 3>&- 7</dev/null 8</dev/null 20</dev/null
     for fd in 0 1 2; do
         ml exec streams is_open $fd
         assert_stdout 1
@@ -568,16 +568,21 @@ idle() { # nothing but the worker, and the supervisor and the call that wait for
     assert_no_stderr
 }
 
-@test "processes: ctrl-C of a load that hangs leaves nothing" {
-    modload load -t 0 constructor_hang >said 2>err 3>&- &
-    job=$!
+@test "processes: a load that hangs and is interrupted or killed leaves nothing, and is in nobody's way" {
     key=$(key_of constructor_hang)
-    within eval '[ -n "$(processes_of "$key")" ]'
-    kill -TERM "$job"
-    status=0
-    wait "$job" || status=$?
-    assert_exit 143
-    within eval '[ -z "$(processes_of "$key")" ]'
-    ml loaded constructor_hang
-    assert_exit 1
+    for signal in INT TERM KILL; do
+        env --default-signal=INT modload load -t 0 constructor_hang >said 2>err 3>&- &
+        job=$!
+        within eval '[ -n "$(processes_of "$key")" ]'
+        kill -s "$signal" "$job"
+        status=0
+        wait "$job" || status=$?
+        assert_exit $((128 + $(kill -l "$signal")))
+        assert_equal "$(<said)" ""
+        within eval '[ -z "$(processes_of "$key")" ]'
+        ml loaded constructor_hang
+        assert_exit 1
+        ml load -t 100ms constructor_hang
+        assert_exit 124
+    done
 }

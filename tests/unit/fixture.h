@@ -1,10 +1,22 @@
-/* What tests of files and processes share: a place of their own, cases with names, children. */
+/* What tests share: cases with names, a place of their own, children. */
 #ifndef UNIT_FIXTURE_H
 #define UNIT_FIXTURE_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/types.h>
+#include <unistd.h>
 
-#include "unit.h"
+#include <cmocka.h>
+
+/* Runs a table of tests: int main(void) { UNIT_RUN(name, tests); } */
+#define UNIT_RUN(name, tests) return cmocka_run_group_tests_name(name, tests, NULL, NULL)
 
 /* Checks within a table: a failure says in which case it was. */
 #define case_true(name, condition)                                                                 \
@@ -33,6 +45,10 @@ struct place {
 int place_setup(void **state);
 int place_teardown(void **state);
 #define place_test(f) cmocka_unit_test_setup_teardown(f, place_setup, place_teardown)
+
+/* The same in memory, where there is such a place: for tests that sync too often for a disk. */
+int place_setup_memory(void **state);
+#define memory_place_test(f) cmocka_unit_test_setup_teardown(f, place_setup_memory, place_teardown)
 
 /* The path of `leaf` in the place. Four of them are good at a time. */
 const char *place_path(const struct place *place, const char *leaf);

@@ -194,11 +194,11 @@ static void test_null(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_set),        cmocka_unit_test(test_set_overwrites),
-        cmocka_unit_test(test_cut),        cmocka_unit_test(test_status_words),
-        cmocka_unit_test(test_errno),      cmocka_unit_test(test_errno_cut),
-        cmocka_unit_test(test_wrap),       cmocka_unit_test(test_wrap_cut),
-        cmocka_unit_test(test_memory),     cmocka_unit_test(test_null),
+        cmocka_unit_test(test_set),    cmocka_unit_test(test_set_overwrites),
+        cmocka_unit_test(test_cut),    cmocka_unit_test(test_status_words),
+        cmocka_unit_test(test_errno),  cmocka_unit_test(test_errno_cut),
+        cmocka_unit_test(test_wrap),   cmocka_unit_test(test_wrap_cut),
+        cmocka_unit_test(test_memory), cmocka_unit_test(test_null),
     };
     UNIT_RUN("base-error", tests);
 }

@@ -288,7 +288,7 @@ static void test_read_special(void **state)
         const char *path;
         int errnum;
     } cases[] = {
-        {"fifo", EINVAL},      {"to-fifo", EINVAL},  {"dir", EINVAL},       {"socket", ENXIO},
+        {"fifo", EINVAL},      {"to-fifo", EINVAL},   {"dir", EINVAL},      {"socket", ENXIO},
         {"/dev/null", EINVAL}, {"/dev/zero", EINVAL}, {"dangling", ENOENT}, {"loop", ELOOP},
         {"missing", ENOENT},   {"", ENOENT},
     };

@@ -102,9 +102,15 @@ static void test_utf8(void **state)
         {"cut after one of two", "\xc3", false},
         {"cut after two of three", "\xe2\x82", false},
         {"cut after three of four", "\xf0\x9f\x98", false},
-        {"ascii within three", "\xe2" "a\xac", false},
+        {"ascii within three",
+         "\xe2"
+         "a\xac",
+         false},
         {"a start within three", "\xe2\xe2\xac", false},
-        {"ascii behind a start", "\xc3" "a", false},
+        {"ascii behind a start",
+         "\xc3"
+         "a",
+         false},
         {"latin-1", "gr\xfc\xdf", false},
         {"valid, then not", "\xc3\xa9\xc3", false},
     };
@@ -209,33 +215,64 @@ static size_t base64_decode(const char *text, unsigned char *out)
     return n;
 }
 
-/* Random texts, half of them nearly UTF-8, read back as what they were. */
+static const char *const pieces[] = {
+    "a",        "\"",           "\\",
+    "\n",       "\x01",         "\x7f",
+    "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
+    "/",        "\xe2\x80\xa8", "\xef\xbf\xbd", /* from here on none of UTF-8 */
+    "\xff",     "\xed\xa0\x80", "\xc3"};
+enum { VALID_PIECES = 12, ALL_PIECES = 15 };
+
+/* A text of random pieces, and what a text for people makes of it. */
+static void random_text(uint64_t *seed, unsigned kinds, char text[200], char shown[800])
+{
+    *text = '\0';
+    for (size_t n = next_random(seed) % 20; n > 0; n--)
+        strcat(text, pieces[next_random(seed) % kinds]);
+    char *to = shown;
+    for (size_t i = 0; text[i] != '\0';) { /* each byte that is in no sequence becomes U+FFFD */
+        size_t len = 4;
+        while (len > 0 &&
+               (strnlen(text + i, len) < len || !decodes((const unsigned char *)text + i, len)))
+            len--;
+        while (len > 1 && decodes((const unsigned char *)text + i, len - 1))
+            len--; /* the first sequence alone */
+        memcpy(to, len ? text + i : "\xef\xbf\xbd", len ? len : 3);
+        to += len ? len : 3;
+        i += len ? len : 1;
+    }
+    *to = '\0';
+}
+
+/* Whatever is put in reads back: whole, or as people are shown it. */
 static void test_round_trip(void **state)
 {
-    static const char *const pieces[] = {"a",    "\"",       "\\",           "\n",   "\x01", "\x7f",
-                                         "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xff",
-                                         "/",    "\xe2\x80\xa8", "\xed\xa0\x80"};
     uint64_t seed = 2;
     for (int round = 0; round < 20000; round++) {
-        char text[200] = "";
-        unsigned kinds = round % 2 ? 13 : 9;
-        for (uint64_t n = next_random(&seed) % 20; n > 0; n--)
-            strcat(text, pieces[next_random(&seed) % kinds]);
-        JSON_AUTO j = {.out = BUF_INIT};
-        json_string(&j, text);
-        cJSON *parsed = cJSON_Parse(buf_text(&j.out));
-        case_true(text, parsed != NULL);
-        if (cJSON_IsString(parsed)) {
-            case_text(buf_text(&j.out), parsed->valuestring, text);
+        char text[200], shown[800];
+        bool any = round % 2;
+        random_text(&seed, any ? ALL_PIECES : VALID_PIECES, text, shown);
+        size_t size = strlen(text);
+        JSON_AUTO whole = {.out = BUF_INIT};
+        JSON_AUTO people = {.out = BUF_INIT};
+        json_text(&whole, text, size);
+        json_string(&people, text);
+        const char *said = buf_text(&whole.out);
+        cJSON *one = cJSON_Parse(said), *two = cJSON_Parse(buf_text(&people.out));
+        case_true(said, cJSON_IsString(two));
+        case_text(said, two->valuestring, shown);
+        case_int(said, cJSON_IsString(one), decodes((unsigned char *)text, size));
+        if (cJSON_IsString(one)) {
+            case_text(said, one->valuestring, text);
         } else {
             unsigned char back[200];
-            const cJSON *data = cJSON_GetObjectItem(parsed, "base64");
-            case_true(buf_text(&j.out), cJSON_IsString(data));
-            size_t n = base64_decode(data->valuestring, back);
-            case_int(buf_text(&j.out), n, strlen(text));
-            case_true(buf_text(&j.out), memcmp(back, text, n) == 0);
+            const cJSON *data = cJSON_GetObjectItem(one, "base64");
+            case_true(said, cJSON_IsString(data));
+            case_int(said, base64_decode(data->valuestring, back), size);
+            case_true(said, memcmp(back, text, size) == 0);
         }
-        cJSON_Delete(parsed);
+        cJSON_Delete(one);
+        cJSON_Delete(two);
     }
 }
 
@@ -316,10 +353,10 @@ static void test_nesting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_structure),  cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_escapes),    cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_structure),       cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_escapes),         cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_utf8_exhaustive), cmocka_unit_test(test_base64),
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_nul),
+        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_nul),
         cmocka_unit_test(test_nesting),
     };
     UNIT_RUN("base-json", tests);

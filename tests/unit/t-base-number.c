@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include <fcntl.h>
+#include <fenv.h>
 #include <float.h>
 #include <locale.h>
 #include <math.h>
@@ -216,7 +217,7 @@ static void test_format(void **state)
         {0.1 + 0.2, "0.30000000000000004"},
         {100000, "100000"},
         {123456789012345, "123456789012345"},
-        {9007199254740993, "9007199254740992"},
+        {9007199254740993.0, "9007199254740992"},
         {1e22, "1e+22"},
         {1e-7, "1e-07"},
         {5e-324, "5e-324"},
@@ -229,8 +230,9 @@ static void test_format(void **state)
         float value;
         const char *text;
     } floats[] = {
-        {0.1f, "0.1"},           {1.0f / 3, "0.33333334"}, {16777216, "16777216"},
-        {FLT_MAX, "3.4028235e+38"}, {1e-45f, "1e-45"},        {-INFINITY, "-inf"},
+        {0.1f, "0.1"},          {1.0f / 3, "0.33333334"},
+        {16777216, "16777216"}, {FLT_MAX, "3.4028235e+38"},
+        {1e-45f, "1e-45"},      {-INFINITY, "-inf"},
     };
     char text[NUMBER_TEXT_SIZE];
     for (size_t i = 0; i < sizeof doubles / sizeof *doubles; i++) {
@@ -392,13 +394,30 @@ static void test_locale(void **state)
     assert_string_equal(as_float, "-2.5e-07");
 }
 
+/* A program that rounds in its own way gets the same text, and goes on rounding in that way. */
+static void test_rounding_mode(void **state)
+{
+    static const int modes[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        char as_double[NUMBER_TEXT_SIZE], as_float[NUMBER_TEXT_SIZE];
+        fesetround(modes[i]);
+        number_format_double(0.1, as_double);
+        number_format_float(0.1f, as_float);
+        int after = fegetround();
+        fesetround(FE_TONEAREST);
+        assert_string_equal(as_double, "0.1");
+        assert_string_equal(as_float, "0.1");
+        assert_int_equal(after, modes[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_int),        cmocka_unit_test(test_uint),
         cmocka_unit_test(test_real),       cmocka_unit_test(test_format),
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_powers_of_two),
-        place_test(test_locale),
+        place_test(test_locale),           cmocka_unit_test(test_rounding_mode),
     };
     UNIT_RUN("base-number", tests);
 }

@@ -4,7 +4,8 @@
 #include "base/words.h"
 
 static const char sixty_four[] = "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggg";
-static const char sixty_five[] = "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggggg";
+static const char sixty_five[] =
+    "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggggg";
 
 static void test_distance(void **state)
 {
@@ -54,11 +55,21 @@ static void test_nearest(void **state)
     static const struct {
         const char *wanted, *want;
     } cases[] = {
-        {"laod", "load"},       {"lod", "load"},        {"load", "load"},
-        {"complie", "compile"}, {"regsiter", "register"}, {"unregistr", "unregister"},
-        {"vresion", "version"}, {"lits", "list"},       {"hlep", "help"},
-        {"frobnicate", NULL},   {"", NULL},             {"loading", NULL},
-        {"xyz", NULL},          {"uiud", "uuid"},       {"pss", "ps"},
+        {"laod", "load"},
+        {"lod", "load"},
+        {"load", "load"},
+        {"complie", "compile"},
+        {"regsiter", "register"},
+        {"unregistr", "unregister"},
+        {"vresion", "version"},
+        {"lits", "list"},
+        {"hlep", "help"},
+        {"frobnicate", NULL},
+        {"", NULL},
+        {"loading", NULL},
+        {"xyz", NULL},
+        {"uiud", "uuid"},
+        {"pss", "ps"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct words_nearest best = {0};

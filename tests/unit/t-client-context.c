@@ -140,8 +140,8 @@ static void test_runtime(void **state)
         }
         struct stat st;
         char want[512];
-        struct ml_ctx *ctx = new_ctx(
-            place_path(place, "home"), cases[i].option ? place_path(place, cases[i].option) : NULL);
+        struct ml_ctx *ctx = new_ctx(place_path(place, "home"),
+                                     cases[i].option ? place_path(place, cases[i].option) : NULL);
         fs_remove_tree(place->fd, cases[i].want);
         case_int(cases[i].name, ctx_runtime(ctx, false, NULL), 0); /* none yet, and none made */
         case_int(cases[i].name, faccessat(place->fd, cases[i].want, F_OK, 0), -1);
@@ -204,9 +204,8 @@ static void test_private(void **state)
         mode_t mode;
         bool fine;
     } cases[] = {
-        {"0700", 0700, true},  {"0755", 0755, true},   {"0711", 0711, true},
-        {"0770", 0770, false}, {"0702", 0702, false},  {"0777", 0777, false},
-        {"0722", 0722, false}, {"1777", 01777, false},
+        {"0700", 0700, true},  {"0755", 0755, true},  {"0711", 0711, true},  {"0770", 0770, false},
+        {"0702", 0702, false}, {"0777", 0777, false}, {"0722", 0722, false}, {"1777", 01777, false},
     };
     const struct place *place = *state;
     int fds = count_fds();
@@ -291,15 +290,14 @@ static void test_file_names(void **state)
 /* However long the directory's path is, a socket can be bound and connected to there. */
 static void test_addresses(void **state)
 {
-    static const size_t lengths[] = {1, 20, 60, 90, 107, 108, 109, 200, 250};
     static const char uuid[] = "01234567-89ab-cdef-fedc-ba9876543210";
     const struct place *place = *state;
     int fds = count_fds();
-    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+    for (size_t length = 1; length <= 250; length += length < 110 ? 1 : 70) {
         char name[300], what[32];
-        memset(name, 'd', lengths[i]);
-        name[lengths[i]] = '\0';
-        snprintf(what, sizeof what, "a name of %zu", lengths[i]);
+        memset(name, 'd', length);
+        name[length] = '\0';
+        snprintf(what, sizeof what, "a name of %zu", length);
         struct ml_ctx *ctx = new_ctx(place_path(place, "home"), place_path(place, name));
         struct sockaddr_un addr;
         case_int(what, ctx_runtime(ctx, true, NULL), 1);
@@ -329,9 +327,9 @@ static void test_addresses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        context_test(test_home),        context_test(test_runtime),
-        context_test(test_private),     context_test(test_runtime_of_registries),
-        context_test(test_not_ours),    context_test(test_addresses),
+        context_test(test_home),           context_test(test_runtime),
+        context_test(test_private),        context_test(test_runtime_of_registries),
+        context_test(test_not_ours),       context_test(test_addresses),
         cmocka_unit_test(test_file_names),
     };
     UNIT_RUN("client-context", tests);

@@ -3,9 +3,8 @@
 
 #include "modload/modload.h"
 
-static const struct ml_key sample = {
-    {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x32,
-     0x10}};
+static const struct ml_key sample = {{0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xfe, 0xdc,
+                                      0xba, 0x98, 0x76, 0x54, 0x32, 0x10}};
 
 enum form { NEITHER, UUID, HEX };
 
@@ -87,7 +86,9 @@ static void test_parse(void **state)
         {"01234567 89ab cdef fedc ba9876543210", NEITHER},
         {"01234567:89ab:cdef:fedc:ba9876543210", NEITHER},
         {"0123-4567-89ab-cdef-fedc-ba98-7654-3210", NEITHER},
-        {"01234567\xe2\x80\x93" "89ab-cdef-fedc-ba9876543210", NEITHER},
+        {"01234567\xe2\x80\x93"
+         "89ab-cdef-fedc-ba9876543210",
+         NEITHER},
         /* digits */
         {"g1234567-89ab-cdef-fedc-ba9876543210", NEITHER},
         {"01234567-89ab-cdef-fedc-ba987654321g", NEITHER},
@@ -97,10 +98,14 @@ static void test_parse(void **state)
         {"0123456789abcdeffedcba987654321O", NEITHER},
         {"0123456789abcdef@edcba9876543210", NEITHER},
         {"0123456789abcdef`edcba9876543210", NEITHER},
-        {"0123456789abcdef\xe6" "edcba9876543210", NEITHER},
+        {"0123456789abcdef\xe6"
+         "edcba9876543210",
+         NEITHER},
         {"+123456789abcdeffedcba9876543210", NEITHER},
         {"0123456789abcdeffedcba9876543 10", NEITHER},
-        {"\xef\xbc\x90" "123456789abcdeffedcba98765432", NEITHER},
+        {"\xef\xbc\x90"
+         "123456789abcdeffedcba98765432",
+         NEITHER},
         {"", NEITHER},
         {"-", NEITHER},
         {"0", NEITHER},
@@ -275,10 +280,10 @@ static void test_name_valid(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),         cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_every_byte),    cmocka_unit_test(test_sixteen_bytes),
-        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_case),
-        cmocka_unit_test(test_generate),      cmocka_unit_test(test_generate_in_children),
+        cmocka_unit_test(test_parse),      cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_every_byte), cmocka_unit_test(test_sixteen_bytes),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_case),
+        cmocka_unit_test(test_generate),   cmocka_unit_test(test_generate_in_children),
         cmocka_unit_test(test_name_valid),
     };
     UNIT_RUN("client-key", tests);

@@ -448,8 +448,8 @@ static void test_deadline(void **state)
         if (cases[i].sent > 0)
             case_int(cases[i].name, send(p.there, frame, cases[i].sent, 0), cases[i].sent);
         int64_t start = clock_ms();
-        case_int(cases[i].name,
-                 wire_receive(p.here, &head, &payload, NULL, NULL, -1, start + 15), -1);
+        case_int(cases[i].name, wire_receive(p.here, &head, &payload, NULL, NULL, -1, start + 15),
+                 -1);
         case_int(cases[i].name, errno, ETIMEDOUT);
         case_true(cases[i].name, clock_ms() - start >= 15);
         pair_close(&p);
@@ -750,8 +750,8 @@ static void test_fuzz_frames(void **state)
         if (status == 1)
             assert_int_equal(payload.len, head.length);
         else
-            assert_true(status == -1 && (errno == EPROTO || errno == EPROTONOSUPPORT ||
-                                         errno == EMSGSIZE));
+            assert_true(status == -1 &&
+                        (errno == EPROTO || errno == EPROTONOSUPPORT || errno == EMSGSIZE));
         pair_close(&p);
     }
     assert_int_equal(count_fds(), open_before);
@@ -760,17 +760,28 @@ static void test_fuzz_frames(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_no_payload),
-        cmocka_unit_test(test_one_after_another), cmocka_unit_test(test_large),
-        cmocka_unit_test(test_pieces),         cmocka_unit_test(test_cut_short),
-        cmocka_unit_test(test_cut_short_after_signal), cmocka_unit_test(test_bad_heads),
-        cmocka_unit_test(test_unexpected_fds), cmocka_unit_test(test_too_many_fds),
-        cmocka_unit_test(test_fds_twice),      cmocka_unit_test(test_deadline),
-        cmocka_unit_test(test_cancel),         cmocka_unit_test(test_peer_gone),
-        cmocka_unit_test(test_send_limits),    cmocka_unit_test(test_values),
-        cmocka_unit_test(test_errors),         cmocka_unit_test(test_long_texts),
-        cmocka_unit_test(test_truncated),      cmocka_unit_test(test_bad_outcomes),
-        cmocka_unit_test(test_fuzz),           cmocka_unit_test(test_fuzz_frames),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_no_payload),
+        cmocka_unit_test(test_one_after_another),
+        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_cut_short_after_signal),
+        cmocka_unit_test(test_bad_heads),
+        cmocka_unit_test(test_unexpected_fds),
+        cmocka_unit_test(test_too_many_fds),
+        cmocka_unit_test(test_fds_twice),
+        cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_peer_gone),
+        cmocka_unit_test(test_send_limits),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_long_texts),
+        cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_bad_outcomes),
+        cmocka_unit_test(test_fuzz),
+        cmocka_unit_test(test_fuzz_frames),
     };
     UNIT_RUN("client-wire", tests);
 }

@@ -84,8 +84,8 @@ static void test_name_valid(void **state)
 
 /* ---- one entry ---- */
 
-static void check_entry(const char *what, struct store *store, const char *uuid,
-                        const char *bundle, const char *name)
+static void check_entry(const char *what, struct store *store, const char *uuid, const char *bundle,
+                        const char *name)
 {
     char got[STORE_BUNDLE_SIZE] = "", named[STORE_NAME_SIZE] = "x", owner[STORE_UUID_SIZE];
     struct ml_error err = ML_ERROR_INIT;
@@ -166,8 +166,7 @@ static void test_names_have_one_owner(void **state)
     struct ml_error err = ML_ERROR_INIT;
     registry_bundle(store, registry_id('a'), "a@1.0.0");
     assert_int_equal(registry_change(store, registry_uuid(1), registry_id('a'), "n"), 1);
-    struct store_change wish = {
-        .uuid = registry_uuid(2), .bundle = registry_id('a'), .name = "n"};
+    struct store_change wish = {.uuid = registry_uuid(2), .bundle = registry_id('a'), .name = "n"};
     assert_int_equal(store_change_entry(store, &wish, &err), -1);
     assert_int_equal(err.status, ML_DATA);
     assert_string_equal(err.code, "name_taken");
@@ -277,9 +276,10 @@ static void test_many_records(void **state)
 static void test_origin(void **state)
 {
     static const char *const origins[] = {
-        "plain",           "with blank",         "",          "%",        "%%",      "100%",
-        "a%41b",           "%4",                 "\n",        "a\nname stolen\nb", "\x01\x7f\x1f",
-        "gr\xc3\xbcn\xff", "trailing\n",         "% 41",      "%+5x",     "tab\there",
+        "plain",        "with blank",      "",           "%",    "%%",
+        "100%",         "a%41b",           "%4",         "\n",   "a\nname stolen\nb",
+        "\x01\x7f\x1f", "gr\xc3\xbcn\xff", "trailing\n", "% 41", "%+5x",
+        "tab\there",
     };
     struct store *store = registry_open(*state);
     registry_bundle(store, registry_id('a'), "a@1.0.0");
@@ -749,12 +749,11 @@ static void test_killed_at_each_call(void **state)
             const char *old_name = round_name(old->name, (int)entry, old_text);
             const char *new_name = round_name(new->name, (int)entry, new_text);
             if (old->bundle)
-                case_int(what,
-                         registry_change(store, uuid, shape_bundle(old),
-                                         *old_name ? old_name : NULL),
-                         1);
-            struct cut cut = {store,
-                              {uuid, shape_bundle(new), *new_name ? new_name : NULL, NULL}};
+                case_int(
+                    what,
+                    registry_change(store, uuid, shape_bundle(old), *old_name ? old_name : NULL),
+                    1);
+            struct cut cut = {store, {uuid, shape_bundle(new), *new_name ? new_name : NULL, NULL}};
             killed = run_until_call(change_once, &cut, call);
             if (killed < 0) {
                 print_message("# nobody may watch a child here\n");
@@ -763,8 +762,8 @@ static void test_killed_at_each_call(void **state)
             }
             check_cut(what, store, uuid, old, old_name, new, new_name);
             /* Whoever comes next brings it about, and nothing of the old is left. */
-            int status = registry_change(store, uuid, shape_bundle(new),
-                                         *new_name ? new_name : NULL);
+            int status =
+                registry_change(store, uuid, shape_bundle(new), *new_name ? new_name : NULL);
             case_true(what, status == 0 || status == 1);
             check_entry(what, store, uuid, shape_bundle(new), new_name);
             struct owned owned = {.uuid = uuid};
@@ -799,7 +798,7 @@ int main(void)
         place_test(test_long_wait),
         place_test(test_writers_at_once),
         place_test(test_readers),
-        place_test(test_killed_at_each_call),
+        memory_place_test(test_killed_at_each_call),
     };
     UNIT_RUN("store-entry", tests);
 }

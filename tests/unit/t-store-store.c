@@ -44,8 +44,8 @@ static void check_reads_empty(const char *name, struct store *store)
 static void test_fresh(void **state)
 {
     const struct place *place = *state;
-    static const char *const dirs[] = {"",        "deep",    "deep/er", "bundles",
-                                       "entries", "names",   "locks",   "tmp"};
+    static const char *const dirs[] = {"",        "deep",  "deep/er", "bundles",
+                                       "entries", "names", "locks",   "tmp"};
     struct store *store;
     struct stat st;
     BUF_AUTO format = BUF_INIT;
@@ -134,9 +134,9 @@ static void test_modes(void **state)
         mode_t mode;
         bool fine;
     } cases[] = {
-        {"0700", 0700, true},   {"0750", 0750, true},   {"0755", 0755, true},
-        {"0770", 0770, false},  {"0720", 0720, false},  {"0702", 0702, false},
-        {"0777", 0777, false},  {"1777", 01777, false}, {"0775", 0775, false},
+        {"0700", 0700, true},  {"0750", 0750, true},   {"0755", 0755, true},
+        {"0770", 0770, false}, {"0720", 0720, false},  {"0702", 0702, false},
+        {"0777", 0777, false}, {"1777", 01777, false}, {"0775", 0775, false},
     };
     const struct place *place = *state;
     store_close(registry_open(place));
@@ -220,7 +220,8 @@ static void test_no_directory(void **state)
         for (int create = 0; create < 2; create++) {
             struct store *store;
             struct ml_error err = ML_ERROR_INIT;
-            case_int(paths[i], store_open(place_path(place, paths[i]), create, 0, &store, &err), -1);
+            case_int(paths[i], store_open(place_path(place, paths[i]), create, 0, &store, &err),
+                     -1);
             case_true(paths[i], err.status != 0 && strstr(err.message, paths[i]) != NULL);
         }
     }
@@ -287,10 +288,9 @@ static void test_makers_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        place_test(test_fresh),        place_test(test_missing), place_test(test_half_made),
-        place_test(test_foreign),      place_test(test_modes),   place_test(test_owner),
-        place_test(test_format),       place_test(test_no_directory),
-        place_test(test_makers_at_once),
+        place_test(test_fresh),   place_test(test_missing),      place_test(test_half_made),
+        place_test(test_foreign), place_test(test_modes),        place_test(test_owner),
+        place_test(test_format),  place_test(test_no_directory), place_test(test_makers_at_once),
     };
     UNIT_RUN("store-store", tests);
 }

@@ -12,16 +12,23 @@ static const struct ml_enumerator colors[] = {{"RED", 0}, {"GREEN", 5}, {"BLUE",
 static const struct ml_enumeration color = {"color", colors, 4};
 static const struct ml_enumeration empty_enum = {"", NULL, 0};
 
-#define T(k)         {.kind = ML_KIND_##k}
-#define TB(k, b)     {.kind = ML_KIND_##k, .bits = b}
-#define ENUM(b, neg) {.kind = ML_KIND_ENUM, .bits = b, .is_signed = neg, .enumeration = &color}
+#define T(k)                                                                                       \
+    {                                                                                              \
+        .kind = ML_KIND_##k                                                                        \
+    }
+#define TB(k, b)                                                                                   \
+    {                                                                                              \
+        .kind = ML_KIND_##k, .bits = b                                                             \
+    }
+#define ENUM(b, neg)                                                                               \
+    {                                                                                              \
+        .kind = ML_KIND_ENUM, .bits = b, .is_signed = neg, .enumeration = &color                   \
+    }
 
 static struct ml_function function_of(const struct ml_param *params, uint32_t n)
 {
-    return (struct ml_function){.name = "f",
-                                .signature = "f(a: anything) -> void",
-                                .params = params,
-                                .n_params = n};
+    return (struct ml_function){
+        .name = "f", .signature = "f(a: anything) -> void", .params = params, .n_params = n};
 }
 
 /* A table of arguments of one parameter each. */
@@ -178,9 +185,9 @@ static void test_counts(void **state)
         size_t n;
         const char *says; /* null: fine */
     } cases[] = {
-        {0, 0, NULL},          {0, 1, "too many"},    {1, 0, "too few"},      {1, 1, NULL},
-        {1, 2, "too many"},    {3, 2, "too few"},     {3, 3, NULL},           {3, 4, NULL},
-        {3, 5, "too many"},    {2, 2, NULL},          {2, 3, NULL},           {2, 4, "too many"},
+        {0, 0, NULL},       {0, 1, "too many"}, {1, 0, "too few"}, {1, 1, NULL},
+        {1, 2, "too many"}, {3, 2, "too few"},  {3, 3, NULL},      {3, 4, NULL},
+        {3, 5, "too many"}, {2, 2, NULL},       {2, 3, NULL},      {2, 4, "too many"},
     };
     static char one[] = "1";
     char *texts[] = {one, one, one, one, one};
@@ -244,13 +251,20 @@ static void test_sized(void **state)
         {"sizes said", {"1", "hello", "5", "2", "xyz", "3"}, 6, {5, 3}, NULL},
         {"less than there is", {"1", "hello", "2", "2", "xyz", "0"}, 6, {2, 0}, NULL},
         {"hexadecimal", {"1", "hello", "0x5", "2", "xyz", "0x1"}, 6, {5, 1}, NULL},
-        {"more than there is", {"1", "hello", "6", "2", "xyz", "3"}, 6, {0}, "argument 3 (data): '6'"},
+        {"more than there is",
+         {"1", "hello", "6", "2", "xyz", "3"},
+         6,
+         {0},
+         "argument 3 (data): '6'"},
         {"the second too", {"1", "hello", "5", "2", "xyz", "4"}, 6, {0}, "argument 6 (more): '4'"},
         {"negative", {"1", "hello", "-1", "2", "xyz", "3"}, 6, {0}, "is not a size"},
         {"no number", {"1", "hello", "x", "2", "xyz", "3"}, 6, {0}, "is not a size"},
         {"huge", {"1", "hello", "18446744073709551616", "2", "x", "1"}, 6, {0}, "is not a size"},
         {"one of two", {"1", "hello", "5", "2", "xyz"}, 5, {0}, "too many"},
-        {"an argument behind a size", {"1", "hello", "5", "two", "xyz", "3"}, 6, {0},
+        {"an argument behind a size",
+         {"1", "hello", "5", "two", "xyz", "3"},
+         6,
+         {0},
          "argument 4 (b): 'two'"},
         {"an argument behind bytes", {"1", "hello", "two", "xyz"}, 4, {0}, "argument 3 (b): 'two'"},
     };
@@ -286,8 +300,8 @@ static void test_long_texts(void **state)
         many[i] = (struct ml_enumerator){names[i], (int64_t)i};
     }
     struct ml_enumeration e = {"many", many, 300};
-    struct ml_param param = {
-        "a", {.kind = ML_KIND_ENUM, .bits = 32, .is_signed = 1, .enumeration = &e}};
+    struct ml_param param = {"a",
+                             {.kind = ML_KIND_ENUM, .bits = 32, .is_signed = 1, .enumeration = &e}};
     struct ml_function f = function_of(&param, 1);
     union ml_slot slots[CONVERT_SLOTS];
     struct ml_error err = ML_ERROR_INIT;
@@ -363,8 +377,8 @@ static void test_results(void **state)
             case_true(cases[i].name, got.uinteger == cases[i].want.uinteger);
         case_true(cases[i].name, got.data == NULL && got.size == 0);
     }
-    struct ml_value f = result_of("float", (struct ml_type)T(FLOAT), (union ml_slot){.f = 1.5f}, 0,
-                                  scratch);
+    struct ml_value f =
+        result_of("float", (struct ml_type)T(FLOAT), (union ml_slot){.f = 1.5f}, 0, scratch);
     assert_int_equal(f.type, ML_VALUE_FLOAT);
     assert_true(f.real32 == 1.5f);
 }

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "worker/tree.h"
 
 /* Every process of a tree holds the writing end of `alive`, and says by a byte in `ready` that it
@@ -26,12 +27,15 @@ static void say_ready(const struct family *f)
         _exit(99);
 }
 
-/* What a descendant does until it is ended. */
+/* What a descendant does until it is ended. It leaves by itself at last, lest a test that failed
+ * leaves it for ever. */
+enum { LAST_MS = 30000 };
+
 _Noreturn static void linger(const struct family *f)
 {
     say_ready(f);
-    for (;;)
-        pause();
+    poll(NULL, 0, LAST_MS);
+    _exit(98);
 }
 
 static void block_signals(void)
@@ -131,8 +135,8 @@ static void *thread_with_child(void *arg)
 {
     if (fork() == 0)
         linger(arg);
-    for (;;)
-        pause();
+    poll(NULL, 0, LAST_MS);
+    return NULL;
 }
 
 static void grow_from_thread(const struct family *f)
@@ -162,9 +166,10 @@ static void grow_runner(const struct family *f)
     if (fork() == 0) {
         block_signals();
         say_ready(f);
-        for (;;)
+        for (int64_t last = clock_ms() + LAST_MS; clock_ms() < last;)
             if (fork() != 0)
-                _exit(0);
+                break;
+        _exit(0);
     }
 }
 
@@ -298,6 +303,7 @@ static int keep_some(void *arg)
         keep[i] = fork();
         if (keep[i] == 0) { /* echoes, with a child of its own that echoes as well */
             pid_t inner = fork();
+            close(kept.alive[1]);
             say_ready(&kept);
             while (read(kept.alive[0], &c, 1) == 1)
                 say_ready(&kept);
@@ -357,14 +363,20 @@ static void test_others(void **state)
     assert_int_equal(read(brother.ready[0], &c, 1), 1);
     struct run run = {.kind = &kinds[9]};
     family_open(&run.family);
-    assert_int_equal(child_run(end_family, &run), 0);
+    pid_t caller = child_begin(end_family, &run);
+    close(run.family.alive[1]);
+    run.family.alive[1] = -1;
+    int status = child_finish(caller);
     family_close(&run.family);
     siginfo_t info = {.si_pid = 0};
-    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WSTOPPED | WNOHANG), 0);
-    assert_int_equal(info.si_pid, 0);
+    int waited = waitid(P_PID, (id_t)pid, &info, WEXITED | WSTOPPED | WNOHANG);
     kill(pid, SIGKILL);
-    assert_int_equal(child_finish(pid), 128 + SIGKILL);
+    int end = child_finish(pid);
     family_close(&brother);
+    assert_int_equal(status, 0);
+    assert_int_equal(waited, 0);
+    assert_int_equal(info.si_pid, 0); /* neither ended nor stopped */
+    assert_int_equal(end, 128 + SIGKILL);
 }
 
 /* Adoption is this process's own: a child that does not ask for it gets no orphans. */

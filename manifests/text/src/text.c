@@ -1,5 +1,5 @@
-/* Unicode text in UTF-8, by grapheme clusters (UAX #29): what people see as one character may be many
- * bytes, and many code points. libunistring has the tables. */
+/* Unicode text in UTF-8, by grapheme clusters (UAX #29): what people see as one character may be
+ * many bytes, and many code points. libunistring has the tables. */
 #include <errno.h>
 #include <modload/plugin.h>
 #include <stdbool.h>
@@ -23,7 +23,7 @@ static const uint8_t *checked(const char *text, size_t *n)
     return bytes;
 }
 
-/* Memory goes with the call, so nothing here is freed. */
+/* Nobody frees what a function returns: it goes with the call. */
 static char *finished(uint8_t *bytes, size_t n)
 {
     char *text = realloc(bytes, n + 1);
@@ -33,8 +33,8 @@ static char *finished(uint8_t *bytes, size_t n)
     return text;
 }
 
-typedef uint8_t *case_mapping(const uint8_t *s, size_t n, const char *iso639_language,
-                              uninorm_t nf, uint8_t *buf, size_t *lengthp);
+typedef uint8_t *case_mapping(const uint8_t *s, size_t n, const char *iso639_language, uninorm_t nf,
+                              uint8_t *buf, size_t *lengthp);
 
 static char *mapped(const char *text, case_mapping *map)
 {
@@ -59,20 +59,35 @@ char *downcase(const char *text)
     return mapped(text, u8_tolower);
 }
 
+/* Marks the bytes at which a character begins. It takes the whole text: flags and families are made
+ * of characters that would each stand alone, which u8_grapheme_next() does not see. */
+static char *beginnings(const uint8_t *bytes, size_t n)
+{
+    char *marks = malloc(n + 1);
+    if (marks == NULL)
+        ml_fail("out_of_memory", "no memory for a text of %zu bytes", n);
+    u8_grapheme_breaks(bytes, n, marks);
+    return marks;
+}
+
 /** The text backwards, character by character as people see them: marks stay with their letter. */
 char *reverse(const char *text)
 {
     size_t n;
-    const uint8_t *bytes = checked(text, &n), *end = bytes + n;
-    uint8_t *result = malloc(n + 1), *to = result + n;
+    const uint8_t *bytes = checked(text, &n);
+    char *begins = beginnings(bytes, n);
+    uint8_t *result = malloc(n + 1);
     if (result == NULL)
         ml_fail("out_of_memory", "no memory for a text of %zu bytes", n);
-    while (bytes < end) {
-        const uint8_t *next = u8_grapheme_next(bytes, end);
-        to -= next - bytes;
-        memcpy(to, bytes, (size_t)(next - bytes));
-        bytes = next;
+    for (size_t end = n, done = 0; end > 0;) {
+        size_t begin = end - 1;
+        while (begin > 0 && !begins[begin])
+            begin--;
+        memcpy(result + done, bytes + begin, end - begin);
+        done += end - begin;
+        end = begin;
     }
+    free(begins);
     return finished(result, n);
 }
 
@@ -80,10 +95,12 @@ char *reverse(const char *text)
 uint64_t length(const char *text)
 {
     size_t n;
-    const uint8_t *bytes = checked(text, &n), *end = bytes + n;
+    const uint8_t *bytes = checked(text, &n);
+    char *begins = beginnings(bytes, n);
     uint64_t count = 0;
-    for (; bytes < end; count++)
-        bytes = u8_grapheme_next(bytes, end);
+    for (size_t i = 0; i < n; i++)
+        count += begins[i] != 0;
+    free(begins);
     return count;
 }
 
