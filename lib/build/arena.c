@@ -1,3 +1,6 @@
+/* Memory in blocks, handed out from their ends. Nothing is given back before the arena itself goes,
+ * so a list that grows leaves its earlier copies behind: at most as much again, which a build can
+ * afford. */
 #include "build/arena.h"
 
 #include <stdarg.h>
@@ -8,6 +11,7 @@
 
 enum { ARENA_BLOCK = 65536, ARENA_ALIGN = 16 };
 
+/* The data is aligned for every type, whatever the size of what stands before it. */
 struct arena_block {
     struct arena_block *next;
     size_t used, size;
@@ -23,6 +27,7 @@ void arena_free(struct arena *a)
     }
 }
 
+/* Blocks are zeroed once, here: what is handed out of them never was anything else. */
 static struct arena_block *block_new(struct arena *a, size_t size)
 {
     struct arena_block *block = calloc(1, sizeof *block + size);
@@ -54,6 +59,7 @@ void *arena_alloc(struct arena *a, size_t n, size_t size)
     return memory;
 }
 
+/* Doubles when the count reaches a power of two. The count alone says how much room there is. */
 void *arena_grow(struct arena *a, void *items, size_t n, size_t size)
 {
     bool full = n == 0 || (n >= 8 && (n & (n - 1)) == 0);
@@ -79,7 +85,8 @@ const char *arena_str(struct arena *a, const char *text)
     return arena_mem(a, text, strlen(text));
 }
 
-static const char *arena_vfmt(struct arena *a, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static const char *arena_vfmt(struct arena *a,
+                                                                    const char *fmt, va_list ap)
 {
     char *text = NULL;
     int n = vasprintf(&text, fmt, ap);

@@ -1,4 +1,9 @@
-/* ml_build(): plan, compile, ask the objects what they hold, describe it, link, file. */
+/* ml_build(): plan, compile, ask the objects what they hold, describe it, link, file. Every step
+ * gets the whole build and adds to it; the stage is the only thing that has to be undone, and its
+ * scope drops it on every way out but that of a filed bundle. The order is one of cost and of
+ * trust: the request is checked before a registry is made, an object before anything reads it, and
+ * the id is known before anything is linked, so that a bundle that is there already costs no link.
+ * */
 #include "modload/build.h"
 
 #include <errno.h>
@@ -94,6 +99,7 @@ static int objects_make(struct build *b, struct ml_error *err)
     return identity_find(b, err);
 }
 
+/* The descriptor's source goes into the work directory, where the linker's run compiles it. */
 static int entry_write(struct build *b, struct ml_error *err)
 {
     BUF_AUTO text = BUF_INIT;
@@ -133,6 +139,8 @@ static int build_run(struct build *b, char *id, struct ml_error *err)
     return store_stage_commit(b->stage, id, err) < 0 ? -1 : 0;
 }
 
+/* The stage lives in this scope: whatever happens in it, nothing is left in the registry but a
+ * whole bundle. */
 static int build_staged(struct ml_ctx *ctx, struct build *b, char *id, struct ml_error *err)
 {
     struct store *store;
@@ -146,6 +154,7 @@ static int build_staged(struct ml_ctx *ctx, struct build *b, char *id, struct ml
     return status;
 }
 
+/* What can be wrong with a request before any file is looked at. */
 static int request_check(const struct ml_build_request *request, struct ml_error *err)
 {
     if (request->name != NULL && !ml_name_valid(request->name))

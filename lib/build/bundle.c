@@ -1,3 +1,6 @@
+/* Nothing that is written here may tell where or when the build took place: two builds of the same
+ * input must agree in every byte. So no absolute path, no time and no order but a sorted one gets
+ * into a file. */
 #include "build/bundle.h"
 
 #include <errno.h>
@@ -25,6 +28,8 @@ static struct bundle_file *file_add(struct build *b, const char *path)
     return &files[b->n_files++];
 }
 
+/* The directories on the way to a file of the bundle. Names in `source/` come from inside the root,
+ * so none of them climbs. */
 static int parents_make(struct build *b, const char *path)
 {
     for (const char *slash = path; (slash = strchr(slash, '/')) != NULL; slash++) {
@@ -77,6 +82,8 @@ static int write_text(struct build *b, const char *path, const struct buf *text,
 
 /* ---- the id ---- */
 
+/* Every value has its kind before it: that a flag and a library are the same text does not make
+ * them one. */
 static void field(struct digest *d, const char *tag, const char *value)
 {
     digest_text(d, tag);
@@ -109,6 +116,9 @@ static const char *object_sha256(const struct build *b)
     return "";
 }
 
+/* The manifest's text is part of it as it was written, so a comma more is another bundle: cheaper
+ * to explain than a canonical form would be. Where things lie (-I, -L) is not part of it; what was
+ * found there is. */
 int bundle_identify(const struct build *b, char *id, struct ml_error *err)
 {
     DIGEST_AUTO d;
@@ -137,6 +147,7 @@ int bundle_identify(const struct build *b, char *id, struct ml_error *err)
 
 /* ---- manifest.json ---- */
 
+/* A value as the author wrote it: numbers keep all their digits. */
 static void raw_pair(struct json *j, const char *key, const char *json)
 {
     json_key(j, key);
@@ -180,6 +191,7 @@ static void function_write(struct json *j, struct arena *a, const struct fn *fn)
     json_close(j, '}');
 }
 
+/* One function per line, so that a person can read the file and compare two of them. */
 static void functions_write(struct json *j, struct build *b)
 {
     json_key(j, "functions");
@@ -298,6 +310,8 @@ static void sum_line(struct buf *out, const struct bundle_file *file)
     buf_char(out, '\n');
 }
 
+/* The sums come last and name every file but their own. Whoever maps the object checks it against
+ * its line. */
 static int sums_write(struct build *b, struct ml_error *err)
 {
     BUF_AUTO sums = BUF_INIT;

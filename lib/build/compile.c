@@ -1,3 +1,7 @@
+/* Compilers run where the user stands and get the paths that he wrote, so that their words read as
+ * if he had called them. All that they write goes to the work directory by absolute path. What they
+ * say is kept in a file per source, and told when all is done: compilers that run at once would
+ * talk into each other's lines. */
 #include "build/compile.h"
 
 #include <errno.h>
@@ -23,6 +27,7 @@ enum { JOBS_MAX = 64 };
 
 /* ---- flags ---- */
 
+/* A word that could be read as something else by the compiler is refused, not quoted. */
 static int refuse_word(const char *option, const char *text, struct ml_error *err)
 {
     return ml_error_set(err, ML_DATA, "bad_option", "'%s' cannot stand behind -%s", text, option);
@@ -83,6 +88,8 @@ static bool wants_colour(const struct build *b)
            (no_color == NULL || *no_color == '\0') && term != NULL && strcmp(term, "dumb") != 0;
 }
 
+/* The order matters where options overrule each other: flags, then maps and paths, and modload's
+ * own headers last, so that a plugin's own directories come before them. */
 static void source_argv(struct build *b, const struct source *s, struct strv *argv)
 {
     strv_add_all(b->a, argv, &b->host.cc);
@@ -130,6 +137,7 @@ static void log_replay(const struct build *b, int log)
             return;
 }
 
+/* No program reads what the user types, and all that it says goes to its log. */
 static int start(struct build *b, const struct strv *argv, int cwd_fd, int in, int log,
                  struct child *ret, struct ml_error *err)
 {
@@ -216,6 +224,8 @@ static int source_input(struct build *b, const struct source *s, struct ml_error
     return fd;
 }
 
+/* Starts the next source. On failure the job is as one that was never started; jobs_end() closes
+ * its log. */
 static int job_start(struct jobs *jobs, struct ml_error *err)
 {
     struct build *b = jobs->b;
@@ -257,6 +267,8 @@ static bool has_ended(const struct child *child)
     return poll(&ended, 1, 0) > 0;
 }
 
+/* Takes in the children that have ended. After a failure those that run are waited for, since they
+ * were started and their words belong to the answer; no new one is. */
 static int jobs_collect(struct jobs *jobs, struct ml_error *err)
 {
     jobs_poll(jobs);
@@ -288,6 +300,8 @@ static int jobs_run(struct jobs *jobs, struct ml_error *err)
     return 0;
 }
 
+/* The first source that failed, in the order of the user's words, gives the error: not the first in
+ * time. */
 static int jobs_report(const struct jobs *jobs, struct ml_error *err)
 {
     for (size_t i = 0; i < jobs->n_started; i++)
@@ -319,6 +333,10 @@ int compile_sources(struct build *b, struct ml_error *err)
 
 /* ---- linking ---- */
 
+/* The objects and the descriptor become one object that needs nothing but its libraries: undefined
+ * symbols are an error now and not at some call (-z defs), its own names bind to itself
+ * (-Bsymbolic), nothing in it is bound late (-z now) or can be rewritten (-z relro). It runs in the
+ * work directory, so that the linker's words name objects without the path of the stage. */
 int compile_link(struct build *b, struct ml_error *err)
 {
     static const char *const flags[] = {
@@ -358,6 +376,9 @@ int compile_link(struct build *b, struct ml_error *err)
 
 /* ---- prototypes ---- */
 
+/* A body makes a prototype a definition, which debug information describes in full, names of
+ * parameters included. The object is never linked. word_prototype() saw to it that a prototype
+ * cannot end its line or open a body. */
 int compile_prototypes(struct build *b, struct ml_error *err)
 {
     struct strv argv = {0};

@@ -1,3 +1,5 @@
+/* OpenSSL can refuse (a FIPS provider, no memory), so every step may fail; the failure is
+ * remembered, and told by the last one. */
 #include "build/digest.h"
 
 #include <errno.h>
@@ -65,6 +67,7 @@ int digest_data(const void *data, size_t n, char hex[DIGEST_HEX_SIZE])
     return 0;
 }
 
+/* Reads by position: the descriptor may be shared, and its offset is nobody's business. */
 int digest_fd(int fd, char hex[DIGEST_HEX_SIZE])
 {
     DIGEST_AUTO d;

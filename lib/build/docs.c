@@ -1,3 +1,6 @@
+/* No C parser: a comment belongs to a function when nothing stands between them that could end a
+ * declaration. Return types, attributes and macros may stand there; a semicolon, a brace, a
+ * directive or a blank line may not. */
 #include "build/docs.h"
 
 #include <ctype.h>
@@ -11,6 +14,8 @@ enum { DOC_MAX = 16384 };
 
 /* ---- finding the comments ---- */
 
+/* Quotes hide marks of comments, and end with their line at the latest: an apostrophe in disabled
+ * code must not swallow the file. */
 static size_t literal_end(const char *text, size_t size, size_t at)
 {
     char quote = text[at++];
@@ -124,6 +129,7 @@ static const char *mark_skip(const char *begin, const char *end)
     return begin;
 }
 
+/* Comments are shown on terminals: what could steer one becomes a blank. */
 static void text_add(struct buf *out, const char *text, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -133,6 +139,8 @@ static void text_add(struct buf *out, const char *text, size_t n)
             buf_char(out, ' ');
 }
 
+/* A line comment has its mark on every line, a block comment on the first only, and stars may
+ * decorate the rest. */
 static void comment_text(struct buf *out, const char *begin, const char *end)
 {
     bool block = begin[1] == '*';
@@ -184,6 +192,7 @@ static size_t cut_length(const struct buf *text)
 
 /* ---- from a line to its comment ---- */
 
+/* By halving: sources of thousands of functions have thousands of comments. */
 static const struct doc_comment *last_before(const struct docs *d, size_t at)
 {
     size_t low = 0, high = d->n_comments;

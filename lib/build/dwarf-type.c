@@ -1,3 +1,7 @@
+/* What crosses the border is decided by the type alone, seen through typedefs and qualifiers. Names
+ * count in two places: plain char is told from signed and unsigned char by its name, which is the
+ * only difference in DWARF, and a length is told from any other unsigned long by the typedef
+ * size_t. */
 #include "build/dwarf-type.h"
 
 #include <dwarf.h>
@@ -9,6 +13,7 @@
 /* Debug information of an object that somebody else built may go round in circles. */
 enum { PEEL_MAX = 64, NAME_DEPTH_MAX = 8, ENUMERATORS_MAX = 65536 };
 
+/* False for void, which is the absence of a type. */
 static bool type_of(Dwarf_Die *owner, Dwarf_Die *ret)
 {
     Dwarf_Attribute attr;
@@ -177,6 +182,7 @@ static enum ml_kind base_kind(Dwarf_Die *die)
     }
 }
 
+/* Encoding and size decide, not the name: uint32_t, unsigned and DWORD are one. */
 static bool carry_base(Dwarf_Die *die, struct fn_type *ret)
 {
     ret->kind = is_plain_char(die) ? ML_KIND_CHAR : (uint8_t)base_kind(die);
@@ -207,6 +213,7 @@ static bool enumerator_value(Dwarf_Die *die, int64_t *ret)
     return true;
 }
 
+/* Duplicate values are kept: both names are good as arguments. */
 static struct fn_enumerator *enum_members(struct arena *a, Dwarf_Die *die, size_t *n)
 {
     struct fn_enumerator *members = NULL;
@@ -241,6 +248,8 @@ static bool enum_signed(Dwarf_Die *die, const struct fn_enumerator *members, siz
     return false;
 }
 
+/* Carried as the integer that it is; the names go along for people. A tag is shown as C spells it,
+ * an enum without one by its typedef. */
 static bool carry_enum(struct arena *a, struct peeled *type, struct fn_type *ret)
 {
     struct fn_enum *e = arena_alloc(a, 1, sizeof *e);
@@ -270,6 +279,9 @@ static bool is_byte(const struct peeled *type)
            encoding_of(&die) == DW_ATE_unsigned_char;
 }
 
+/* Const says which way the bytes go: a pointer that may be written through is an output, and needs
+ * a size that its type does not tell. Strings end by themselves; char * is as good as const char *,
+ * since the callee gets a copy. */
 static const char *carry_pointer(struct arena *a, Dwarf_Die *owner, Dwarf_Die *pointer,
                                  struct fn_type *ret)
 {

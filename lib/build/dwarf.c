@@ -1,3 +1,6 @@
+/* The symbol table says what can be called, the debug information how. A function is taken when
+ * both know it: a static function has no global symbol, an inlined one no code, a declaration
+ * neither. */
 #include "build/dwarf.h"
 
 #include <dwarf.h>
@@ -62,6 +65,7 @@ static bool is_reserved(const char *name)
     return strncmp(name, "ml_", 3) == 0 || strcmp(name, "_init") == 0 || strcmp(name, "_fini") == 0;
 }
 
+/* A name that is not printable UTF-8 cannot be typed, and is left out altogether. */
 static void symbol_add(struct reader *r, Elf *elf, size_t strings, const GElf_Sym *sym)
 {
     const char *name = elf_strptr(elf, strings, sym->st_name);
@@ -110,6 +114,7 @@ static bool flag_of(Dwarf_Die *die, unsigned name)
            flag;
 }
 
+/* The symbol where it is not the name: asm labels in C, mangled names elsewhere. */
 static const char *linkage_name(Dwarf_Die *die)
 {
     Dwarf_Attribute attr;
@@ -172,6 +177,8 @@ static const char *result_carry(struct arena *a, Dwarf_Die *die, Dwarf_Die *para
     return NULL;
 }
 
+/* Types in the order of the declaration; bytes swallow the size_t behind them. The first that
+ * cannot be carried gives the reason. */
 static const char *parameters_carry(struct arena *a, Dwarf_Die *params, int n, struct fn *fn)
 {
     fn->params = arena_alloc(a, ML_PARAMS_MAX, sizeof *fn->params);
@@ -218,8 +225,8 @@ static const char *symbol_reason(const struct symbol *symbol)
     return NULL;
 }
 
-/* Clang counts files from 0, the unit's own, as DWARF 5 does (section 6.2.4). libdw 0.188 takes 0 for
- * "none", as DWARF 4 did; the name of that file is the unit's. */
+/* Clang counts files from 0, the unit's own, as DWARF 5 does (section 6.2.4). libdw 0.188 takes 0
+ * for "none", as DWARF 4 did; the name of that file is the unit's. */
 static const char *declared_file(Dwarf_Die *die)
 {
     const char *file = dwarf_decl_file(die);
@@ -241,6 +248,8 @@ static void function_place(struct arena *a, Dwarf_Die *die, struct fn *fn)
         fn->line = 0;
 }
 
+/* One DIE. Attributes are looked up through its abstract instance (dwarf_attr_integrate): for a
+ * function that was also inlined, name, type and place stand there. */
 static void function_read(struct reader *r, Dwarf_Die *die)
 {
     const char *name = dwarf_diename(die), *linkage = linkage_name(die);
@@ -313,6 +322,8 @@ static const struct fn *alias_target(const struct reader *r, const struct symbol
     return NULL;
 }
 
+/* A symbol without a description: another name of a function that has one, or a function of unknown
+ * types, for which the manifest may give a prototype. */
 static void undescribed_add(struct reader *r, const struct symbol *symbol, bool has_debug)
 {
     const struct fn *target = alias_target(r, symbol);

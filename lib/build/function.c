@@ -1,3 +1,4 @@
+/* Functions are few thousands at most: an array that is sorted once, and looked up by halving. */
 #include "build/function.h"
 
 #include <stdlib.h>
@@ -54,6 +55,7 @@ const char *fn_text(struct arena *a, const char *text)
     return clean ? clean : "";
 }
 
+/* Widths are spelled out: int is not the same everywhere, int32 is. */
 const char *fn_type_word(struct arena *a, const struct fn_type *type)
 {
     static const char *const words[] = {

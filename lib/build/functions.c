@@ -1,3 +1,6 @@
+/* Where three sources meet: the objects tell what there is, the manifest what of it is wanted, and
+ * the comments what it is for. The manifest cannot change a type that the compiler has told, only
+ * fill in a missing one. */
 #include "build/functions.h"
 
 #include <ctype.h>
@@ -135,6 +138,8 @@ static void doc_file_scan(struct build *b, const char *path, struct docs *ret)
     docs_scan(b->a, arena_mem(b->a, buf_text(&content), content.len), content.len, ret);
 }
 
+/* Each file is scanned once. The last one is looked at first: functions come in the order of their
+ * units. */
 static const struct docs *doc_file_get(struct doc_files *files, const char *path)
 {
     for (size_t i = files->n; i-- > 0;)
@@ -189,6 +194,8 @@ static int no_function(const struct build *b, struct ml_error *err)
     return ml_error_hint(err, "functions must be non-static and have types that can be carried");
 }
 
+/* Sorted twice, since narrowing brings the manifest's order; a prototype that is there twice counts
+ * once. */
 int functions_find(struct build *b, struct ml_error *err)
 {
     b->functions.arena = b->a;

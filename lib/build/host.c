@@ -1,3 +1,6 @@
+/* The compiler is the user's own choice and runs with his rights. What must not happen is that
+ * something else than his choice decides what it does: the environment is therefore built from a
+ * list, not cleaned by one. */
 #include "build/host.h"
 
 #include <stdlib.h>
@@ -7,9 +10,9 @@
 #include "base/buf.h"
 #include "base/child.h"
 #include "base/error.h"
+#include "base/prefix.h"
 #include "base/scope.h"
 #include "build/word.h"
-#include "client/prefix.h"
 
 extern char **environ;
 
@@ -103,6 +106,8 @@ static int no_compiler(struct build *b, struct ml_error *err)
     return ml_error_hint(err, "apt install gcc libc6-dev, or name another compiler in CC");
 }
 
+/* Without abi.h no descriptor can be compiled: better to say so now than in the compiler's words.
+ * */
 static int headers_find(struct build *b, struct ml_error *err)
 {
     AUTO_FREE char *include = prefix_path("include");
@@ -115,6 +120,8 @@ static int headers_find(struct build *b, struct ml_error *err)
     return ml_error_hint(err, "set MODLOAD_PREFIX to where modload is installed");
 }
 
+/* Two short runs of the compiler per build, for its version and target: both are part of the
+ * bundle's identity, and neither can be had from its path alone. */
 int host_open(struct build *b, struct ml_error *err)
 {
     char path[4096];

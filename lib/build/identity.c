@@ -1,3 +1,5 @@
+/* ML_PLUGIN leaves its text in a section of its own, so that it can be read without running
+ * anything. */
 #include "build/identity.h"
 
 #include <fcntl.h>
@@ -54,6 +56,7 @@ static int disagree(const struct build *b, const char *key, const char *theirs, 
                         b->manifest.label, key, theirs, ours);
 }
 
+/* Two places that say different things: whichever won, somebody would be surprised. */
 static int manifest_agrees(const struct build *b, struct ml_error *err)
 {
     const struct manifest *m = &b->manifest;
@@ -64,6 +67,7 @@ static int manifest_agrees(const struct build *b, struct ml_error *err)
     return 0;
 }
 
+/* The request has the last word on the name: the same source may be filed under two names. */
 int identity_find(struct build *b, struct ml_error *err)
 {
     struct strv texts = {0};

@@ -1,4 +1,6 @@
-/* What a filed bundle says about itself. */
+/* What a filed bundle says about itself. The manifest was written by bundle.c and cannot have
+ * changed by itself, but disks and people are what they are: every member is checked, and a wrong
+ * one is called damage. */
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdlib.h>

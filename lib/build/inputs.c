@@ -1,3 +1,7 @@
+/* A bundle's id is worth as much as the list of what went into it. The compiler writes that list
+ * itself (-MD); the files on it are read again after it is done, so each of them must prove that it
+ * has not changed since: sources by comparing what stat() says before and after, headers by their
+ * time of change. */
 #include "build/inputs.h"
 
 #include <errno.h>
@@ -99,6 +103,7 @@ static int input_read(const struct build *b, const char *path, const struct stat
     return 0;
 }
 
+/* The author's own files go into the bundle, so that it can be built again from itself. */
 static int input_add(struct build *b, const char *path, const char *rel, const struct buf *content,
                      struct ml_error *err)
 {
@@ -205,6 +210,7 @@ static bool is_source(const struct build *b, const char *path)
     return strcmp(path, "-") == 0 || strcmp(path, "<stdin>") == 0;
 }
 
+/* Sorted by path, so that one that many sources include is read once. */
 static int headers_add(struct build *b, struct ml_error *err)
 {
     struct strv paths = {0};

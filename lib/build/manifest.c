@@ -1,3 +1,6 @@
+/* A key that is misspelt must not pass for one that is absent, and a wish that this version cannot
+ * keep must not pass for one that was kept: both are refused. Each key has a row in one table, and
+ * a function that checks and takes it. */
 #include "build/manifest.h"
 
 #include <string.h>
@@ -21,6 +24,7 @@ static int bad(struct reader *r, const char *key, const char *must)
 
 /* ---- shapes ---- */
 
+/* Copies a text into the arena: the tree that cJSON made does not live as long. */
 static int text_read(struct reader *r, const cJSON *value, const char *key, const char **ret)
 {
     if (!cJSON_IsString(value) || strlen(value->valuestring) > 4096)
@@ -141,6 +145,8 @@ static int functions_read(struct reader *r, const cJSON *value)
                      "be an array of C prototypes such as \"double cos(double x)\"");
 }
 
+/* To ignore what a plugin asks for would be safe, but it would fail at its first call: it is told
+ * now. */
 static int capabilities_read(struct reader *r, const cJSON *value)
 {
     const cJSON *first = cJSON_IsArray(value) ? value->child : NULL;
@@ -194,6 +200,8 @@ static int state_read(struct reader *r, const cJSON *value)
                         r->m->label);
 }
 
+/* Only the shape: whether the function exists and takes these arguments is for those who run the
+ * tests. */
 static int test_check(struct reader *r, const cJSON *test)
 {
     static const char *const known[] = {"call", "args", "expect", "error", NULL};
@@ -283,6 +291,7 @@ static int key_number(struct reader *r, const char *key)
     return unknown_key(r, "", key, best.word);
 }
 
+/* Raw values and parsed ones come in the same order, which is how they are matched. */
 static int object_read(struct reader *r, const cJSON *tree, const struct strv *values)
 {
     const cJSON *child;

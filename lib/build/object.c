@@ -1,3 +1,6 @@
+/* libelf and the dynamic loader trust what an object says about itself: a header that points behind
+ * the end of the file is a crash in them. So the object's own claims are checked with bounded reads
+ * before either sees it. */
 #include "build/object.h"
 
 #include <elf.h>
@@ -67,6 +70,7 @@ static const char *machine_name(unsigned machine)
     return "one that modload does not know";
 }
 
+/* In words that say what it is, since that is mostly what went wrong. */
 static int check_kind(const struct object *o, struct ml_error *err)
 {
     switch (o->ehdr.e_type) {
@@ -120,6 +124,7 @@ static bool is_pie(const struct object *o, const Elf64_Phdr *dynamic)
     return false;
 }
 
+/* What the dynamic loader will map. */
 static int check_segments(const struct object *o, struct ml_error *err)
 {
     bool has_code = false, has_dynamic = false;
@@ -141,6 +146,7 @@ static int check_segments(const struct object *o, struct ml_error *err)
     return has_code && has_dynamic ? 0 : bad(o, err, "has nothing that could be loaded");
 }
 
+/* What libelf will read. An object may have no sections at all; a loader does not need them. */
 static int check_sections(const struct object *o, struct ml_error *err)
 {
     if (o->ehdr.e_shoff == 0 || o->ehdr.e_shnum == 0)

@@ -73,6 +73,7 @@ static int flags_take(struct build *b, const char *text, struct ml_error *err)
     return b->a->failed ? ml_error_memory(err) : 0;
 }
 
+/* The child's error says which program could not be run; the hint says how to get it. */
 static int run_failed(const struct build *b, struct ml_error *err)
 {
     if (err == NULL)
@@ -84,6 +85,8 @@ static int run_failed(const struct build *b, struct ml_error *err)
     return -1;
 }
 
+/* The names stand behind "--", and word_package() has seen them: none can be an option of
+ * pkg-config. */
 int packages_add(struct build *b, struct ml_error *err)
 {
     const char *program = getenv("PKG_CONFIG");

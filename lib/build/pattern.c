@@ -33,7 +33,8 @@ static int compare(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The names in one directory that match one component, in order. */
+/* The names in one directory that match one component, in order. A directory that is not there
+ * matches nothing; what cannot be read is an error, since it would change what is built. */
 static int names_match(struct arena *a, int dirfd, const char *dir, const char *component,
                        struct strv *ret)
 {
@@ -72,6 +73,8 @@ static int name_take(struct arena *a, int dirfd, const char *dir, const char *na
     return 0;
 }
 
+/* One component at a time, always opened from the top: no descriptor of a directory in between is
+ * held, so none can be moved away under it. */
 static int match_beneath(struct arena *a, int dirfd, const char *dir, const char *pattern,
                          struct strv *ret)
 {

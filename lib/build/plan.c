@@ -1,3 +1,5 @@
+/* Two names go with every source. `path` is the user's, for the compiler and for messages; `rel` is
+ * the bundle's, relative to what all sources have in common, and says nothing of where they lie. */
 #include "build/plan.h"
 
 #include <errno.h>
@@ -45,7 +47,8 @@ static const char *real_path(struct arena *a, const char *path, struct ml_error 
 
 /* ---- names ---- */
 
-/* A file's or directory's name as that of a plugin: what cannot be in one becomes a hyphen. */
+/* A file's or directory's name as that of a plugin: what cannot be in one becomes a hyphen.
+ * "libfoo.so.1" is libfoo, "v1.2.c" is v1.2. */
 static const char *stem_of(struct arena *a, const char *path)
 {
     char stem[ML_NAME_SIZE];
@@ -130,6 +133,7 @@ static int source_text(struct build *b, struct ml_error *err)
 
 /* ---- a directory ---- */
 
+/* A missing manifest is fine: the directory's own layout says what to build then. */
 static int manifest_read(struct build *b, int dirfd, struct ml_error *err)
 {
     BUF_AUTO text = BUF_INIT;
@@ -178,6 +182,8 @@ static int guess_failed(const struct build *b, struct ml_error *err)
     return ml_error_errno(err, 0, errno, "cannot read '%s'", shown_root(b));
 }
 
+/* Headers come last: in a library that is headers only they are the sources, in any other they are
+ * not. */
 static int directory_files(struct build *b, int dirfd, struct strv *ret, struct ml_error *err)
 {
     static const char *const guesses[] = {"*.c", "src/*.c", "*.h"};
@@ -224,6 +230,7 @@ static int directory_includes(struct build *b, int dirfd, struct ml_error *err)
     return 0;
 }
 
+/* "x.so" and "x.so.1.2". */
 static bool is_object_name(const char *path)
 {
     const char *so = strstr(base_of(path), ".so");
@@ -274,6 +281,8 @@ static const char *root_of(struct arena *a, const char *path)
     return strcmp(root, "/") == 0 ? root : arena_fmt(a, "%s/", root);
 }
 
+/* Its handle is held while patterns are matched; the compiler gets paths, as it knows nothing else.
+ * */
 static int plan_directory(struct build *b, const char *path, struct ml_error *err)
 {
     struct strv files = {0};
@@ -355,6 +364,7 @@ static bool has_elf_magic(const char *path)
     return fd >= 0 && read(fd, magic, 4) == 4 && memcmp(magic, "\177ELF", 4) == 0;
 }
 
+/* A shared object is known by its name or, whatever it is called, by its first bytes. */
 static int plan_one(struct build *b, const char *path, struct ml_error *err)
 {
     struct stat st;

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/json.h"
 
+/* Says where, as compilers do. */
 static int refuse(const char *text, const char *at, const char *label, const char *what,
                   struct ml_error *err)
 {
@@ -67,6 +68,8 @@ static const char *number_check(const char **at)
     return NULL;
 }
 
+/* One pass over the tokens. Whether they stand in a sensible order is left to cJSON, which runs
+ * after it, and whose recursion this keeps within bounds. */
 static const char *text_check(const char **at, const char *end)
 {
     int depth = 0;
@@ -94,7 +97,8 @@ static int key_compare(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The first key that an object has twice, or null. */
+/* The first key that an object has twice, or null. By sorting: cJSON's own look-up is linear, and
+ * an attacker chooses the number of keys. */
 static const char *object_duplicate(const cJSON *object, bool *failed)
 {
     size_t n = (size_t)cJSON_GetArraySize(object), i = 0;

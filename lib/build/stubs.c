@@ -1,3 +1,6 @@
+/* A stub turns slots into arguments by a call through a pointer of the function's own type, so that
+ * the compiler that knows the calling convention writes the code. Types are spelled by width: to
+ * the convention, an enum is its integer and every pointer is the same. */
 #include "build/stubs.h"
 
 #include <inttypes.h>
@@ -56,6 +59,7 @@ static const char *c_type(const struct fn_type *type)
     }
 }
 
+/* Where a value travels; see enum ml_kind in modload/abi.h. */
 static const char *slot_member(const struct fn_type *type)
 {
     switch (type->kind) {
@@ -152,6 +156,7 @@ static int place_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* The text of the C type is the key: equal texts, equal stubs. */
 static size_t shapes_collect(struct arena *a, const struct fn_list *list, struct shaped *items)
 {
     size_t n = 0;
@@ -204,6 +209,7 @@ struct enums {
     size_t n;
 };
 
+/* The same enum comes once per object that uses it; equal ones are written once. */
 static size_t enum_number(struct enums *enums, const struct fn_enum *e)
 {
     for (size_t i = 0; i < enums->n; i++)
@@ -281,6 +287,7 @@ static void address_write(struct buf *out, const struct shaped *item)
     buf_str(out, ");\n");
 }
 
+/* The order is that of the list, which is sorted: workers look names up by halving. */
 static void function_write(struct buf *out, struct enums *enums, const struct shaped *item,
                            bool by_name)
 {

@@ -1,3 +1,5 @@
+/* Grammars, not lists of what is forbidden: an option that some compiler adds next year must not
+ * slip through. */
 #include "build/word.h"
 
 #include <ctype.h>
@@ -16,7 +18,8 @@ static bool has_control(const char *text)
     return false;
 }
 
-/* Whether every byte is a letter, a digit or in `more`. */
+/* Whether every byte is a letter, a digit or in `more`. Letters and digits are those of ASCII in
+ * every locale. */
 static bool only(const char *text, size_t n, const char *more)
 {
     for (size_t i = 0; i < n; i++)
