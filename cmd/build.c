@@ -1,3 +1,6 @@
+/* From words on the command line to a bundle: what compile, register and run share. What is a
+ * source and what a directory is for the library to tell; here only -, -e and files are told
+ * apart. */
 #include "cmd/build.h"
 
 #include <errno.h>
@@ -8,20 +11,26 @@
 #include "base/error.h"
 #include "base/fs.h"
 
+/* A minute is long for a plugin and short for a person who waits. What comes through a pipe is held
+ * in memory whole, so it needs a limit; the library has a lower one for C. */
 enum { BUILD_TIMEOUT_MS = 60000, STDIN_MAX = 256 << 20 };
 
+/* On stderr and no failure: a source that also has functions for others is the usual case. */
 void note_skipped(const struct ml_bundle_info *info)
 {
     for (size_t i = 0; i < info->n_skipped; i++)
         note("not callable: %s: %s", info->skipped[i].name, info->skipped[i].reason);
 }
 
+/* Absolute, since the entry outlives the working directory. Null, too, when the file has gone since
+ * it was built: an entry without an origin is better than none. */
 char *source_origin(const char *word)
 {
     return strcmp(word, "-") == 0 ? NULL : realpath(word, NULL);
 }
 
-/* What is built: a text given with -e, standard input for "-", or files. */
+/* What is built: a text given with -e, standard input for "-", or files. 0 or the exit status.
+ * `input` holds what came through a pipe, and has to outlive the request. */
 static int choose_source(struct invocation *in, char *const *words, size_t n, struct buf *input,
                          struct ml_build_request *request)
 {
@@ -50,6 +59,8 @@ static int choose_source(struct invocation *in, char *const *words, size_t n, st
     return 0;
 }
 
+/* The arrays are as long as the options that a command can be given, so none is ever cut. What the
+ * compiler says goes to our stderr as it comes, colours and all. */
 int build_from(struct invocation *in, char *const *words, size_t n, const char *name,
                struct ml_bundle_info **ret)
 {
@@ -66,11 +77,12 @@ int build_from(struct invocation *in, char *const *words, size_t n, const char *
         .standard = option_value(in, "std", NULL),
         .text_is_object = option_given(in, "object"),
         .diagnostics_fd = STDERR_FILENO,
+        .cancel_fd = watch_signals(in),
     };
     if (option_duration(in, "build-timeout", BUILD_TIMEOUT_MS, &request.timeout_ms) < 0)
         return ML_USAGE;
     int status = choose_source(in, words, n, &input, &request);
     if (status != 0)
         return status;
-    return ml_build(in->ctx, &request, ret, &in->err) < 0 ? failed(in) : 0;
+    return ml_build(in->ctx, &request, ret, &in->err) < 0 ? failed_or_signalled(in) : 0;
 }

@@ -8,7 +8,9 @@
 #include "base/scope.h"
 #include "cmd/command.h"
 
-/* A signal that was ignored when we came (nohup, a background job) stays ignored. */
+/* A signal that was ignored when we came (nohup, a background job) stays ignored. It is blocked,
+ * and read as an event, so that Ctrl-C first ends what runs in the worker's processes and then us.
+ * The block is inherited by what we start, which is why starters reset it (lib/client/start.c). */
 int watch_signals(struct invocation *in)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -26,6 +28,8 @@ int watch_signals(struct invocation *in)
     return in->signals;
 }
 
+/* The library knows only that its cancel_fd became readable; which signal that was is read here, so
+ * that a shell sees 143 for SIGTERM as it would of any program. */
 int failed_or_signalled(struct invocation *in)
 {
     struct signalfd_siginfo info;
@@ -35,6 +39,8 @@ int failed_or_signalled(struct invocation *in)
     return failed(in);
 }
 
+/* Floats as floats: 0.1f is "0.1", not the 17 digits of the double next to it. Text and JSON have
+ * the same digits, so that either can be compared with the other. */
 static void show_number(struct invocation *in, const struct ml_value *value)
 {
     char text[NUMBER_TEXT_SIZE];
@@ -46,6 +52,8 @@ static void show_number(struct invocation *in, const struct ml_value *value)
     json_number(&in->data, text);
 }
 
+/* Raw on stdout, NUL and all. In JSON what is not UTF-8 becomes base64 instead of something
+ * else. */
 static void show_data(struct invocation *in, const struct ml_value *value)
 {
     buf_add(&in->text, value->data, value->size);
@@ -57,6 +65,8 @@ static void show_data(struct invocation *in, const struct ml_value *value)
         json_text(&in->data, value->data, value->size);
 }
 
+/* A line behind every result but bytes, whose end is the caller's own: a picture must arrive as it
+ * is. */
 static void show_value(struct invocation *in, const struct ml_value *value)
 {
     switch (value->type) {

@@ -106,6 +106,19 @@ int watch_signals(struct invocation *in);
  * ended: 130 for Ctrl-C, 143 for SIGTERM. */
 int failed_or_signalled(struct invocation *in);
 
+/* What went wrong with some of several things: each is tried, whatever became of those before it.
+ * The last failure is told by the command's end, those before it as they come. */
+struct failures {
+    struct ml_error last;
+};
+
+/* Takes `in->err` in, and clears it. */
+void failures_add(struct failures *failures, struct invocation *in);
+
+/* Puts the last failure back into `in->err`, with the data so far. The exit status: 0 when there
+ * was none. */
+int failures_end(struct failures *failures, struct invocation *in);
+
 /* Runs one call with this program's own stdin, stdout and stderr, and puts its result into the
  * answer. */
 int call_and_answer(struct invocation *in, const struct ml_key *key, char **words, int n,

@@ -1,7 +1,9 @@
+/* modload compile: builds and files, and registers nothing. */
 #include "cmd/build.h"
 #include "cmd/command.h"
 
-/* One line: the bundle, the plugin, what it can do. */
+/* One line: the bundle, the plugin, what it can do. For scripts that read it with `read`: the id is
+ * the first word. */
 static void show_line(struct invocation *in, const struct ml_bundle_info *info)
 {
     buf_fmt(&in->text, "%s  %s  ", info->bundle, info->name);
@@ -33,6 +35,7 @@ static void show_functions(struct json *j, const struct ml_bundle_info *info)
     json_close(j, ']');
 }
 
+/* --name is the plugin's own name here, part of the bundle; in register it is the entry's. */
 static int run(struct invocation *in)
 {
     struct ml_bundle_info *info = NULL;

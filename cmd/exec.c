@@ -1,3 +1,5 @@
+/* modload exec: one call of an entry that is loaded, and the command whose speed counts. It loads
+ * nothing, so that a script can tell "not loaded" (69) from a slow start. */
 #include "cmd/command.h"
 
 static int run(struct invocation *in)

@@ -6,6 +6,8 @@
 #include "base/words.h"
 #include "cmd/command.h"
 
+/* In the core only: the front knows a part of the commands, and must not call the others
+ * unknown. */
 int unknown_command(struct invocation *in, const char *name)
 {
     struct words_nearest nearest = {0};
@@ -19,6 +21,8 @@ int unknown_command(struct invocation *in, const char *name)
     return ML_USAGE;
 }
 
+/* 22 columns for the spelling; a longer one pushes its text to the right, which is better than
+ * cutting it. */
 static void show_option(struct invocation *in, const struct command_option *o)
 {
     char spelled[64], letter[8] = "";
@@ -29,6 +33,7 @@ static void show_option(struct invocation *in, const struct command_option *o)
     buf_fmt(&in->text, "  %-22s %s\n", spelled, o->help);
 }
 
+/* The options of all commands come last, under those of its own. */
 static void show_command(struct invocation *in, const struct command *c)
 {
     static const struct command_option common[] = {
@@ -98,7 +103,9 @@ static int run(struct invocation *in)
     return 0;
 }
 
-/* `modload COMMAND --help`, and `modload exec --help U F`, which is about the function. */
+/* `modload COMMAND --help`, and `modload exec --help U F`, which is about the function. The context
+ * is made without the options of the command, which say nothing about where the registry is. `info`
+ * runs in place of the command and finds U and F where it would. */
 int help_about(struct invocation *in)
 {
     bool function = in->command->call_args > 0 && in->n_args == 2;

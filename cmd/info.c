@@ -1,3 +1,5 @@
+/* modload info: what an entry is and can do, for people who want to call it. In the core, since the
+ * manifest is JSON. */
 #include <string.h>
 
 #include "base/error.h"
@@ -5,6 +7,8 @@
 #include "cmd/command.h"
 #include "modload/build.h"
 
+/* The doc comment line by line, so that all of it is indented. Into an array, or as the whole
+ * answer. */
 static void show_function(struct invocation *in, const struct ml_built_function *f,
                           const char *indent)
 {
@@ -22,6 +26,8 @@ static void show_function(struct invocation *in, const struct ml_built_function 
     json_close(&in->data, '}');
 }
 
+/* A function that is there and cannot be called says why: that is what somebody who asks for it
+ * wants. */
 static int show_one(struct invocation *in, const struct ml_bundle_info *info, const char *name)
 {
     struct words_nearest nearest = {0};
@@ -41,6 +47,8 @@ static int show_one(struct invocation *in, const struct ml_bundle_info *info, co
     return failed(in);
 }
 
+/* JSON has every field, so that programs need not ask whether it is there; people get those that
+ * say something. */
 static void field(struct invocation *in, const char *name, const char *value)
 {
     json_pair(&in->data, name, value);
@@ -48,6 +56,8 @@ static void field(struct invocation *in, const char *name, const char *value)
         buf_fmt(&in->text, "%-12s %s\n", name, value);
 }
 
+/* A worker that does not answer shows as not loaded: what is asked for here is the entry, and that
+ * is known. */
 static void show_all(struct invocation *in, const struct ml_entry *entry,
                      const struct ml_bundle_info *info)
 {

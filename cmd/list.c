@@ -1,3 +1,6 @@
+/* modload list: the entries of the registry, and which of them have a worker. The workers are asked
+ * first, once each: an entry that is loaded meanwhile shows as it was, and no entry costs a connect
+ * of its own. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +12,7 @@ struct listing {
     size_t n_live;
 };
 
+/* -1 when memory is out, which ends the walk. */
 static int collect_live(const struct ml_worker_status *worker, void *arg)
 {
     struct listing *l = arg;
@@ -20,6 +24,7 @@ static int collect_live(const struct ml_worker_status *worker, void *arg)
     return 0;
 }
 
+/* A walk over the keys for each entry: a user has a handful of workers, not thousands. */
 static bool is_live(const struct listing *l, const struct ml_key *key)
 {
     for (size_t i = 0; i < l->n_live; i++)
@@ -28,6 +33,8 @@ static bool is_live(const struct listing *l, const struct ml_key *key)
     return false;
 }
 
+/* "-" and "?" keep the columns apart for cut(1) and awk. A damaged bundle is listed, with "?" for
+ * what it would say. */
 static int show_entry(const struct ml_entry *e, void *arg)
 {
     struct listing *l = arg;

@@ -1,6 +1,9 @@
+/* modload load: starts workers, one entry after the other. */
 #include "base/error.h"
 #include "cmd/command.h"
 
+/* The time limit is for each of them. What was loaded before a failure stays loaded: to load it
+ * again is no error, so the command can simply be given again. */
 static int load_one(struct invocation *in, const char *word, int64_t timeout_ms)
 {
     struct ml_key key;
@@ -30,15 +33,16 @@ static int run(struct invocation *in)
     int64_t timeout_ms;
     if (option_duration(in, "timeout", DEFAULT_TIMEOUT_MS, &timeout_ms) < 0)
         return ML_USAGE;
-    int status = 0;
+    struct failures failures = {0};
     json_open(&in->data, '{');
     json_key(&in->data, "workers");
     json_open(&in->data, '[');
-    for (int i = 0; i < in->n_args && status == 0; i++)
-        status = load_one(in, in->args[i], timeout_ms);
+    for (int i = 0; i < in->n_args; i++)
+        if (load_one(in, in->args[i], timeout_ms) != 0)
+            failures_add(&failures, in);
     json_close(&in->data, ']');
     json_close(&in->data, '}');
-    return status;
+    return failures_end(&failures, in);
 }
 
 static const struct command_option options[] = {OPTION_TIMEOUT, OPTION_WAIT, {0}};

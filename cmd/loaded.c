@@ -1,3 +1,5 @@
+/* modload loaded: yes or no, for `if` in a shell. A name that nobody has is a no, a worker that
+ * does not answer is an error: it must not be taken for one that is not there. */
 #include "cmd/command.h"
 
 static int run(struct invocation *in)

@@ -1,3 +1,5 @@
+/* modload lookup: the bundle behind a key, without asking any worker: a worker may still run an
+ * earlier one. */
 #include "cmd/command.h"
 
 static int run(struct invocation *in)

@@ -18,6 +18,8 @@
 #define HEAVY(name) LIGHT(name)
 #endif
 
+/* The table of commands is read twice, once to declare them and once to list them. commands.def
+ * undefines nothing, so HEAVY follows what LIGHT is at the time; in the front it is nothing. */
 #define LIGHT(name) extern const struct command command_##name;
 #include "cmd/commands.def"
 #undef LIGHT
@@ -40,7 +42,9 @@ const struct command *command_find(const char *name)
 
 #include "base/prefix.h"
 
-/* Becomes the core. Returns only if that fails. */
+/* Becomes the core. Returns only if that fails. The words are those that we got, so the core parses
+ * them anew: nothing that was parsed here can differ. Signals, descriptors and the working
+ * directory are as they were; nothing is open that is not close-on-exec. */
 static int hand_over(struct invocation *in)
 {
     AUTO_FREE char *path = prefix_path("libexec/modload/modload-core");
@@ -57,6 +61,7 @@ int run_source(struct invocation *in)
     return hand_over(in);
 }
 
+/* The front's table is a part of the whole: whether the command exists is for the core to say. */
 static int not_here(struct invocation *in, const char *name)
 {
     return hand_over(in);
@@ -85,6 +90,8 @@ static int show_help(struct invocation *in)
 
 #endif
 
+/* A command never makes its own context: what it needs is said in its table, and what holds for all
+ * (--wait, the registry) is done here. A bare one must work where there is no HOME. */
 static int with_context(struct invocation *in)
 {
     struct ml_ctx_options options = {0};
@@ -99,6 +106,8 @@ static int with_context(struct invocation *in)
     return status;
 }
 
+/* --help and --version are the only options before a command, since everybody tries them. A command
+ * that cannot be parsed never runs. */
 static int dispatch(struct invocation *in, int argc)
 {
     const char *name = argc > 1 ? in->argv[1] : NULL;
@@ -114,7 +123,9 @@ static int dispatch(struct invocation *in, int argc)
     return in->want_help ? show_help(in) : with_context(in);
 }
 
-/* A closed standard descriptor would be taken by the next file that is opened. */
+/* A closed standard descriptor would be taken by the next file that is opened. An error message
+ * would then go into the registry's files, or a socket would be a call's standard output. /dev/null
+ * takes the lowest free number (open(2)) until 0 to 2 are all in use. */
 static void open_stdio(void)
 {
     int fd;
@@ -125,6 +136,7 @@ static void open_stdio(void)
         close(fd);
 }
 
+/* argc can be 0 (CVE-2021-4034): argv[1] would then be the first variable of the environment. */
 int main(int argc, char **argv)
 {
     struct invocation in = {.argv = argv, .signals = -1};

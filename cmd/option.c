@@ -1,3 +1,6 @@
+/* Options, read from the command's own table, which help reads as well. getopt_long(3) would need
+ * each of them three times, permutes words, and takes prefixes of names, which break when the table
+ * grows. */
 /* Options, read from the command's own table. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +11,7 @@
 #include "base/words.h"
 #include "cmd/command.h"
 
+/* what every command has; a command's own option of that name or letter goes before */
 static const struct command_option common[] = {
     {0, "json", NULL, "print one JSON object, errors included"},
     {'h', "help", NULL, "show this help"},
@@ -16,7 +20,8 @@ static const struct command_option common[] = {
 
 static const struct command_option none[] = {{0}};
 
-/* Finds an option by letter or, if `letter` is 0, by name: the command's own, then those of all. */
+/* Finds an option by letter or, if `letter` is 0, by name: the command's own, then those of all.
+ * `n` is the length of `name`, which a "=" may end. */
 static const struct command_option *option_find(const struct command *command, char letter,
                                                 const char *name, size_t n)
 {
@@ -29,6 +34,7 @@ static const struct command_option *option_find(const struct command *command, c
     return NULL;
 }
 
+/* A guess is made for long options only: one letter is near to every other. */
 static int unknown_option(struct invocation *in, const char *word)
 {
     struct words_nearest nearest = {0};
@@ -43,6 +49,8 @@ static int unknown_option(struct invocation *in, const char *word)
     return ml_error_hint(&in->err, "see: modload help %s", in->command->name);
 }
 
+/* The two that all commands have are also kept as flags, since they count before the command
+ * runs. */
 static int option_add(struct invocation *in, const struct command_option *option, const char *value)
 {
     if (strcmp(option->name, "json") == 0)
@@ -56,7 +64,9 @@ static int option_add(struct invocation *in, const struct command_option *option
     return 0;
 }
 
-/* Takes one option, with its value if that is the next word. How many words it took, or -1. */
+/* Takes one option, with its value if that is the next word. How many words it took, or -1.
+ * --name=value, --name value, -nvalue, -n value; letters cannot be put together, so that "-nx" has
+ * one meaning. A value may begin with a dash: it was asked for. */
 static int option_take(struct invocation *in, char *const *words)
 {
     const char *word = words[0], *value = NULL;
@@ -84,6 +94,7 @@ static int option_take(struct invocation *in, char *const *words)
     return option_add(in, option, value) < 0 ? -1 : used;
 }
 
+/* With --help any number will do: who asks for help is not told off. */
 static int check_count(struct invocation *in)
 {
     const struct command *c = in->command;
@@ -95,6 +106,9 @@ static int check_count(struct invocation *in)
     return ml_error_hint(&in->err, "usage: modload %s %s", c->name, c->args);
 }
 
+/* Options may come between arguments until "--", or until what follows belongs to the call
+ * (call_args): there -1 is a number. A single "-" is an argument, standard input. `in->args` is
+ * freed when the invocation is finished, also after a failure here. */
 int invocation_parse(struct invocation *in, char **args)
 {
     bool options = true;
@@ -127,6 +141,8 @@ bool option_given(const struct invocation *in, const char *name)
     return option_value(in, name, NULL) != NULL;
 }
 
+/* The last one counts, so that an alias in a shell can be overridden. "" for one without a
+ * value. */
 const char *option_value(const struct invocation *in, const char *name, const char *fallback)
 {
     for (int i = in->n_given; i-- > 0;)

@@ -11,7 +11,9 @@
 #include "cmd/command.h"
 
 /* One line, whatever a plugin or a path put into it: control characters could move the cursor of a
- * terminal or fake another message. */
+ * terminal or fake another message. Bytes from 0x80 pass: they are letters in UTF-8. One write(2),
+ * so that lines of several processes do not mix (as long as a pipe's buffer takes them: pipe(7),
+ * PIPE_BUF). */
 static void put_line(const char *before, const char *text)
 {
     BUF_AUTO line = BUF_INIT;
@@ -49,6 +51,7 @@ int usage_error(struct invocation *in, const char *fmt, ...)
     return ML_USAGE;
 }
 
+/* A failure that set no error is a bug of ours, and says so by 70. */
 int failed(const struct invocation *in)
 {
     return in->err.status ? in->err.status : ML_BUG;
@@ -65,6 +68,9 @@ static void put_error(struct json *j, const struct ml_error *err)
     json_close(j, '}');
 }
 
+/* The one form of all commands: {"modload":1,...}; the 1 is the version of this form. "no" of a
+ * question is not an error, so "status" can be "ok" with an exit code of 1. Of a failure there is
+ * no data, not half of it. */
 static void put_envelope(const struct invocation *in, int status, struct json *j)
 {
     bool error = in->err.status != 0;
@@ -76,7 +82,8 @@ static void put_envelope(const struct invocation *in, int status, struct json *j
     json_key(j, "exit_code");
     json_int(j, status);
     json_key(j, "data");
-    if (in->data.out.len > 0 && !error)
+    /* Of several things some may be done: then there are data and an error. */
+    if (json_is_whole(&in->data))
         buf_add(&j->out, in->data.out.data, in->data.out.len);
     else
         buf_str(&j->out, "null");
@@ -90,11 +97,17 @@ static void put_envelope(const struct invocation *in, int status, struct json *j
     buf_char(&j->out, '\n');
 }
 
+/* The answer is written once, at the end: a command that fails has printed nothing. That it cannot
+ * be written is an error even if all else went well: a script would go on with a cut file. Its exit
+ * status is 74, or 71 when memory was out. */
 static int write_answer(struct invocation *in, int status)
 {
     JSON_AUTO envelope = {0};
     if (in->want_json)
         put_envelope(in, status, &envelope);
+    /* Half an answer would be taken for a whole one. */
+    if (in->err.status != 0)
+        buf_reset(&in->text);
     const struct buf *out = in->want_json ? &envelope.out : &in->text;
     if (in->data.out.failed || out->failed) {
         ml_error_memory(&in->err);
@@ -107,7 +120,8 @@ static int write_answer(struct invocation *in, int status)
     return status;
 }
 
-/* Whether the words ask for JSON, for a command whose options could not be read. */
+/* Whether the words ask for JSON, for a command whose options could not be read. It may find the
+ * word among a call's arguments: then an error that would have been text is JSON. */
 static bool asks_json(const struct invocation *in)
 {
     for (char **word = in->argv; in->argv[0] != NULL && *word != NULL; word++)
@@ -116,6 +130,8 @@ static bool asks_json(const struct invocation *in)
     return false;
 }
 
+/* stderr has the message with --json as well: it is for people who watch. What was collected is
+ * freed so that a leak checker sees only real leaks. */
 int invocation_finish(struct invocation *in, int status)
 {
     if (in->err.status == ML_USAGE && asks_json(in))
@@ -130,6 +146,20 @@ int invocation_finish(struct invocation *in, int status)
     buf_free(&in->text);
     json_free(&in->data);
     return status;
+}
+
+void failures_add(struct failures *failures, struct invocation *in)
+{
+    if (failures->last.status != 0)
+        put_line("modload: ", failures->last.message);
+    failures->last = in->err;
+    in->err = (struct ml_error)ML_ERROR_INIT;
+}
+
+int failures_end(struct failures *failures, struct invocation *in)
+{
+    in->err = failures->last;
+    return in->err.status;
 }
 
 int resolve_arg(struct invocation *in, const char *word, struct ml_key *key)

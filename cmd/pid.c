@@ -1,3 +1,5 @@
+/* modload pid: the process id, as the worker itself says. No file has it, so it cannot be that of a
+ * process that has long gone and whose number somebody else got. */
 #include "base/error.h"
 #include "cmd/command.h"
 

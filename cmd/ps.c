@@ -1,7 +1,10 @@
+/* modload ps: the workers of this registry that live, as they answer. Their order is that of the
+ * directory: none. */
 #include <inttypes.h>
 
 #include "cmd/command.h"
 
+/* The two largest units: a worker's age matters to the second only while it is young. */
 static void show_duration(struct buf *out, uint64_t ms)
 {
     uint64_t s = ms / 1000;
@@ -13,11 +16,25 @@ static void show_duration(struct buf *out, uint64_t ms)
         buf_fmt(out, "%" PRIu64 "h%02" PRIu64 "m", s / 3600, s / 60 % 60);
 }
 
+/* People get the counters that say that something is wrong; JSON has all of them. */
+static int show_silent(struct invocation *in, const char *uuid)
+{
+    buf_fmt(&in->text, "%s  does not answer (starting, or stopped)\n", uuid);
+    json_open(&in->data, '{');
+    json_pair(&in->data, "uuid", uuid);
+    json_key(&in->data, "answers");
+    json_bool(&in->data, false);
+    json_close(&in->data, '}');
+    return 0;
+}
+
 static int show_worker(const struct ml_worker_status *w, void *arg)
 {
     struct invocation *in = arg;
     char uuid[ML_UUID_SIZE];
     ml_key_to_uuid(&w->key, uuid);
+    if (!w->answers)
+        return show_silent(in, uuid);
     buf_fmt(&in->text, "%s  %d  ", uuid, (int)w->pid);
     show_duration(&in->text, w->uptime_ms);
     buf_fmt(&in->text,
@@ -37,7 +54,9 @@ static int show_worker(const struct ml_worker_status *w, void *arg)
     };
     json_open(&in->data, '{');
     json_pair(&in->data, "uuid", uuid);
-    json_pair(&in->data, "name", w->plugin);
+    json_key(&in->data, "answers");
+    json_bool(&in->data, true);
+    json_pair(&in->data, "plugin", w->plugin);
     json_pair(&in->data, "version", w->version);
     json_pair(&in->data, "bundle", w->bundle);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {

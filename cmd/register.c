@@ -1,3 +1,5 @@
+/* modload register: points a key at a bundle, which is built first where a source is given. The key
+ * comes first and may be new; what is behind it is a bundle's id, or whatever compile takes. */
 #include <string.h>
 
 #include "base/error.h"
@@ -5,9 +7,11 @@
 #include "cmd/build.h"
 #include "cmd/command.h"
 
+/* as in the store: "b-" and 4 characters */
 enum { BUNDLE_PREFIX_MIN = 6 };
 
-/* A bundle's id, or a prefix of one, is never taken for a file: a file of that name is ./b-... */
+/* A bundle's id, or a prefix of one, is never taken for a file: a file of that name is ./b-... So
+ * "b-" and four such letters alone never start a build by mistake. */
 static bool is_bundle(const char *word)
 {
     return strncmp(word, "b-", 2) == 0 && strlen(word) >= BUNDLE_PREFIX_MIN &&
@@ -30,6 +34,8 @@ static int choose_bundle(struct invocation *in, char *const *words, size_t n,
     return 0;
 }
 
+/* A key is resolved before anything is built, so that a word that is mistyped does not cost a
+ * minute. A new one has to be spelled out: a name that nobody has cannot be made into a key. */
 static int run(struct invocation *in)
 {
     struct ml_key key;

@@ -1,3 +1,5 @@
+/* modload registered: yes or no, for `if` in a shell. Only "nothing is registered so" is a no: a
+ * registry that cannot be read is an error, and a word that could not be a key is one too. */
 #include "cmd/command.h"
 
 static int run(struct invocation *in)

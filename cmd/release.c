@@ -1,3 +1,5 @@
+/* modload release: ends workers and the calls in them. They are collected first and ended then: a
+ * walk that ends what it walks over would ask some of them while they go. */
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -8,6 +10,7 @@ struct all {
     size_t n;
 };
 
+/* -1 when memory is out, which ends the walk. */
 static int collect(const struct ml_worker_status *worker, void *arg)
 {
     struct all *all = arg;
@@ -19,6 +22,7 @@ static int collect(const struct ml_worker_status *worker, void *arg)
     return 0;
 }
 
+/* It returns when the worker is gone, so that a load that follows starts a new one. */
 static int release_one(struct invocation *in, const struct ml_key *key)
 {
     char uuid[ML_UUID_SIZE];
@@ -33,28 +37,24 @@ static int release_one(struct invocation *in, const struct ml_key *key)
 static int release_all(struct invocation *in)
 {
     struct all all = {0};
+    struct failures failures = {0};
     int status = ml_workers(in->ctx, collect, &all, &in->err) < 0 ? failed(in) : 0;
-    for (size_t i = 0; i < all.n && status == 0; i++) {
-        status = release_one(in, &all.key[i]);
-        if (status == ML_NOT_LOADED) {
-            in->err = (struct ml_error)ML_ERROR_INIT;
-            status = 0;
-        }
-    }
+    for (size_t i = 0; i < all.n && status == 0; i++)
+        if (release_one(in, &all.key[i]) != 0 && in->err.status != ML_NOT_LOADED)
+            failures_add(&failures, in);
     free(all.key);
-    return status;
+    return status ? status : failures_end(&failures, in);
 }
 
 static int release_args(struct invocation *in)
 {
-    int status = 0;
-    for (int i = 0; i < in->n_args && status == 0; i++) {
+    struct failures failures = {0};
+    for (int i = 0; i < in->n_args; i++) {
         struct ml_key key;
-        status = resolve_arg(in, in->args[i], &key);
-        if (status == 0)
-            status = release_one(in, &key);
+        if (resolve_arg(in, in->args[i], &key) != 0 || release_one(in, &key) != 0)
+            failures_add(&failures, in);
     }
-    return status;
+    return failures_end(&failures, in);
 }
 
 static int run(struct invocation *in)

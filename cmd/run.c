@@ -1,3 +1,5 @@
+/* modload run: load if needed, call, and with --release end it. The part that needs a key, which
+ * the front has; a source is built first, by the core (run_source.c). */
 #include <string.h>
 #include <sys/stat.h>
 
@@ -14,7 +16,8 @@ static bool is_source(const char *word)
            (strcmp(dot, ".c") == 0 || strcmp(dot, ".h") == 0 || strcmp(dot, ".so") == 0);
 }
 
-/* A failing release must not hide what became of the call: it is only told. */
+/* A failing release must not hide what became of the call: it is only told. Draining, so that calls
+ * of others in the same worker end well; that there is none any more is fine. */
 static void release(struct invocation *in, const struct ml_key *key)
 {
     struct ml_error err = ML_ERROR_INIT;
@@ -23,7 +26,9 @@ static void release(struct invocation *in, const struct ml_key *key)
 }
 
 /* Between our load and our call another `run --release` may have ended the worker: then our call
- * never began, and it is safe to load and call again. */
+ * never began, and it is safe to load and call again. TRIES is for a script that runs many of them
+ * at once on one entry: each turn means that another one got its call through, so it ends; the
+ * number only keeps it from going on for ever. */
 static int load_and_call(struct invocation *in, const struct ml_key *key, int64_t timeout_ms)
 {
     enum { TRIES = 100 };

@@ -8,7 +8,8 @@
 #include "cmd/command.h"
 
 /* A key that is the same for the same path: version 5 of RFC 9562 section 5.5, in a name space of
- * our own. */
+ * our own. The name space is a random UUID that was made once: another one would give every path
+ * another key. */
 static void key_of_path(const char *path, struct ml_key *key)
 {
     static const unsigned char space[16] = {0x2e, 0x0b, 0x6c, 0x1d, 0x5a, 0x0f, 0x4c, 0x83,
@@ -16,7 +17,8 @@ static void key_of_path(const char *path, struct ml_key *key)
     uuid_generate_sha1(key->bytes, space, path, strlen(path));
 }
 
-/* A worker that has an earlier form of the source is of no use here. */
+/* A worker that has an earlier form of the source is of no use here. At once, not drained: whoever
+ * edits a source and runs it wants to see what he wrote. */
 static int release_outdated(struct invocation *in, const struct ml_key *key, const char *bundle)
 {
     struct ml_worker_status worker;
@@ -29,6 +31,8 @@ static int release_outdated(struct invocation *in, const struct ml_key *key, con
     return 0;
 }
 
+/* The entry gets no name: a file that is tried out must not take one. Then the command runs again
+ * with the key in place of the path, and a UUID is never taken for a source. */
 int run_source(struct invocation *in)
 {
     struct ml_key key;

@@ -1,3 +1,5 @@
+/* modload unregister: takes an entry out. Doing it twice is no error, so that a script can clean up
+ * without looking first. */
 #include "cmd/command.h"
 
 static int run(struct invocation *in)

@@ -1,3 +1,5 @@
+/* modload uuid: makes and converts keys. It needs no registry, and asks none whether a key is in
+ * use: with 122 random bits no two people ever draw the same. */
 #include <string.h>
 
 #include "cmd/command.h"
@@ -11,6 +13,7 @@ static int answer(struct invocation *in, const char *name, const char *value)
     return 0;
 }
 
+/* The name of the JSON pair says which of the two forms it is. */
 static int answer_key(struct invocation *in, const struct ml_key *key, bool hex)
 {
     char uuid[ML_UUID_SIZE], text[ML_KEY_TEXT_SIZE];
@@ -19,6 +22,7 @@ static int answer_key(struct invocation *in, const struct ml_key *key, bool hex)
     return answer(in, hex ? "key" : "uuid", hex ? text : uuid);
 }
 
+/* UUIDs only: that 32 hex digits are a key too is what from-key is for. */
 static int check(struct invocation *in, const char *text)
 {
     struct ml_key key;

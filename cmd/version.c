@@ -1,3 +1,5 @@
+/* modload version: of the program, and of the ABI that its bundles and workers share, since that
+ * one says whether what was built can still be loaded. */
 #include "cmd/command.h"
 #include "modload/abi.h"
 

@@ -1,4 +1,7 @@
-/* Entries and names: links that are switched, and a record of each change. */
+/* Entries and names: links that are switched, and a record of each change. `current` is the truth
+ * about an entry, names/<name> about a name; the records are history, and hints where to look. A
+ * change that is cut short at any point leaves one of the two states, and the next one completes or
+ * overwrites it. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +15,10 @@
 #include "base/scope.h"
 #include "registry_store/internal.h"
 
+/* an origin may be a path of 4096 bytes, each of which may be escaped to three */
 enum { RECORD_MAX = 16384 };
 
+/* One spelling per key: what is not lower case would be another directory. */
 bool store_uuid_valid(const char *uuid)
 {
     for (int i = 0; i < 36; i++) {
@@ -25,6 +30,7 @@ bool store_uuid_valid(const char *uuid)
     return uuid[36] == '\0';
 }
 
+/* A letter or digit first keeps out ".", ".." and what looks like an option. */
 bool store_name_valid(const char *name)
 {
     size_t n = strnlen(name, STORE_NAME_SIZE);
@@ -33,6 +39,8 @@ bool store_name_valid(const char *name)
     return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == n;
 }
 
+/* 256 shards by the first two digits, so that no directory grows beyond what ls and readdir do
+ * well. The limits in the format keep it within ENTRY_PATH_SIZE whatever comes in. */
 void entry_path(const char *uuid, const char *leaf, char path[ENTRY_PATH_SIZE])
 {
     snprintf(path, ENTRY_PATH_SIZE, "entries/%.2s/%.36s%s%.20s", uuid, uuid, leaf ? "/" : "",
@@ -45,6 +53,8 @@ static int not_registered(const char *uuid, struct ml_error *err)
     return ml_error_hint(err, "register it: modload register %s BUNDLE|SOURCE", uuid);
 }
 
+/* One readlink. It follows nothing: that the bundle is there is known from when the link was
+ * made. */
 int store_lookup(struct store *store, const char *uuid, char bundle[STORE_BUNDLE_SIZE],
                  struct ml_error *err)
 {
@@ -64,11 +74,13 @@ int store_lookup(struct store *store, const char *uuid, char bundle[STORE_BUNDLE
 
 /* ---- names ---- */
 
+/* `name` must be valid. */
 static void name_path(const char *name, char path[ENTRY_PATH_SIZE])
 {
     snprintf(path, ENTRY_PATH_SIZE, "names/%s", name);
 }
 
+/* A name whose link is damaged counts as free: the next register --name puts it right. */
 int store_name_lookup(struct store *store, const char *name, char uuid[STORE_UUID_SIZE],
                       struct ml_error *err)
 {
@@ -127,6 +139,8 @@ static unsigned long newest_record(struct store *store, const char *uuid)
     return newest;
 }
 
+/* Control characters and "%" become %xx, so that a record has one line per word whatever a path
+ * holds. */
 static void record_line(struct buf *text, const char *word, const char *value)
 {
     buf_fmt(text, "%s ", word);
@@ -138,6 +152,9 @@ static void record_line(struct buf *text, const char *word, const char *value)
     buf_char(text, '\n');
 }
 
+/* The number is free: the write lock is held, so nobody else adds one. Written before the links are
+ * switched: a record of what never came to be does no harm, a change without one would be forgotten
+ * by drop_old_names(). */
 static int record_write(struct store *store, const struct store_change *change,
                         struct ml_error *err)
 {
@@ -178,7 +195,8 @@ static void record_decode(char *text)
     *to = '\0';
 }
 
-/* Copies the value of `word` in record `number`, or "". */
+/* Copies the value of `word` in record `number`, or "". Where a word is there twice, the last
+ * counts. One that cannot be read is as good as none. */
 static void record_read(struct store *store, const char *uuid, unsigned long number,
                         const char *word, char *value, size_t size)
 {
@@ -231,6 +249,7 @@ int store_entry_origin(struct store *store, const char *uuid, char *origin, size
 
 /* ---- changes ---- */
 
+/* Under the write lock, so it stays free until the change is through. */
 static int check_name_free(struct store *store, const struct store_change *change,
                            struct ml_error *err)
 {
@@ -243,6 +262,8 @@ static int check_name_free(struct store *store, const struct store_change *chang
     return ml_error_hint(err, "choose another one: --name NAME");
 }
 
+/* The directory and, where they are new, the names that lead to it are synced one by one: fsync(2)
+ * of a directory says nothing about its parents'. */
 static int make_entry(struct store *store, const char *uuid, struct ml_error *err)
 {
     char shard[SHARD_DIR_SIZE], path[ENTRY_PATH_SIZE];
@@ -256,7 +277,8 @@ static int make_entry(struct store *store, const char *uuid, struct ml_error *er
     return 0;
 }
 
-/* The name first: until the entry's own link is switched it leads to what was there before. */
+/* The name first: until the entry's own link is switched it leads to what was there before. Targets
+ * are relative, so that a registry can be moved as a whole. */
 static int put_entry(struct store *store, const struct store_change *change, struct ml_error *err)
 {
     char path[ENTRY_PATH_SIZE], target[LINK_SIZE];
@@ -273,6 +295,8 @@ static int put_entry(struct store *store, const struct store_change *change, str
     return 0;
 }
 
+/* The link alone goes: the directory keeps the records, so that a key that comes back goes on
+ * counting. */
 static int take_entry_out(struct store *store, const char *uuid, struct ml_error *err)
 {
     char path[ENTRY_PATH_SIZE];
@@ -285,6 +309,7 @@ static int take_entry_out(struct store *store, const char *uuid, struct ml_error
     return 0;
 }
 
+/* Synced even when it was gone: whoever unlinked it may have been killed before his sync. */
 static int drop_name(struct store *store, const char *name, struct ml_error *err)
 {
     char path[ENTRY_PATH_SIZE];
@@ -295,7 +320,8 @@ static int drop_name(struct store *store, const char *name, struct ml_error *err
     return 0;
 }
 
-/* Takes away every name that the entry ever had but the one that it has now. */
+/* Takes away every name that the entry ever had but the one that it has now. Comes last in every
+ * change: an entry has for a moment two names, never none that it should have. */
 static int drop_old_names(struct store *store, const struct store_change *change,
                           struct ml_error *err)
 {
@@ -310,11 +336,16 @@ static int drop_old_names(struct store *store, const struct store_change *change
     return 0;
 }
 
+/* Null and "" are both "none". */
 static bool text_equal(const char *a, const char *b)
 {
     return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
+/* The order is that of harm: refuse what can be refused, then make what nobody sees, then record,
+ * then switch the links, then clean up. Before the switch of `current` a crash has at most added a
+ * name to the entry; after it only old names are left, which the same command, given again,
+ * removes. */
 int store_change_entry(struct store *store, const struct store_change *change, struct ml_error *err)
 {
     char before[STORE_BUNDLE_SIZE] = "", name[STORE_NAME_SIZE];
@@ -341,7 +372,8 @@ int store_change_entry(struct store *store, const struct store_change *change, s
 
 /* ---- listing ---- */
 
-/* Whether a UUID, without its hyphens, begins with `prefix`. */
+/* Whether a UUID, without its hyphens, begins with `prefix`. `prefix` is lower-case hex digits
+ * without hyphens, as many as a key has at most. */
 static bool uuid_begins(const char *uuid, const char *prefix)
 {
     for (; *prefix != '\0'; uuid++) {
@@ -353,6 +385,8 @@ static bool uuid_begins(const char *uuid, const char *prefix)
     return true;
 }
 
+/* Entries that were taken out have no `current`, and are passed over; so are damaged ones, so that
+ * one of them does not keep the rest from being listed. */
 static int each_in_shard(struct store *store, const char *shard, const char *prefix,
                          int (*each)(const char *uuid, const char *bundle, void *arg), void *arg,
                          struct ml_error *err)
@@ -376,6 +410,8 @@ static int each_in_shard(struct store *store, const char *shard, const char *pre
     return status;
 }
 
+/* Shards have the digits as names, so their order and the order in them is that of the keys, and
+ * only the names of one shard are in memory. With two digits there is one shard to look at. */
 int store_each_entry(struct store *store, const char *prefix,
                      int (*each)(const char *uuid, const char *bundle, void *arg), void *arg,
                      struct ml_error *err)

@@ -1,4 +1,5 @@
-/* Opening a registry: whose it is, which format it has, and what dead processes left in it. */
+/* Opening a registry: whose it is, which format it has, and what dead processes left in it. Also
+ * the one lock of all writers. Nothing here knows what an entry or a bundle is. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,10 +15,14 @@
 #include "registry_store/internal.h"
 
 static const char format_text[] = "modload registry 1\n";
+/* all that a registry's directory may hold besides FORMAT, and what it takes to be one */
 static const char *const home_dirs[] = {"bundles", "entries", "names", "locks", "tmp"};
 enum { N_HOME_DIRS = sizeof home_dirs / sizeof *home_dirs };
 
-/* Somebody else's directory, or one that others may write to, could be changed behind our back. */
+/* Somebody else's directory, or one that others may write to, could be changed behind our back.
+ * Root's registry is root's: a root that looks at a user's would leave files there that are not
+ * his. Only the home itself is looked at, through the handle; what lies above it can move it away,
+ * but not get into it. */
 static int check_owner(const struct store *store, struct ml_error *err)
 {
     struct stat st;
@@ -36,6 +41,8 @@ static int check_owner(const struct store *store, struct ml_error *err)
     return 0;
 }
 
+/* Links in the path are followed: ~/.local may well be one. From here on all goes through the
+ * handle, so what the path means later does not matter. */
 static int open_home(struct store *store, bool create, struct ml_error *err)
 {
     if (create && fs_mkdir_parents(store->home, 0700) < 0)
@@ -49,7 +56,8 @@ static int open_home(struct store *store, bool create, struct ml_error *err)
     return check_owner(store, err);
 }
 
-/* 1 when the home has our format, 0 when it has none yet. */
+/* 1 when the home has our format, 0 when it has none yet. An older program must not write into a
+ * newer layout, nor guess what it reads: it stops with the number. */
 static int check_format(struct store *store, struct ml_error *err)
 {
     BUF_AUTO text = BUF_INIT;
@@ -91,6 +99,7 @@ static int check_only_ours(struct store *store, struct ml_error *err)
     return status;
 }
 
+/* 0 when this process or another has written it. */
 static int write_format(struct store *store, struct ml_error *err)
 {
     /* Under the lock: another maker may be done by now, and sweep what it finds in tmp/. */
@@ -103,7 +112,8 @@ static int write_format(struct store *store, struct ml_error *err)
     return 0;
 }
 
-/* FORMAT comes last: where it is, everything else is. */
+/* FORMAT comes last: where it is, everything else is. A maker that died before that left
+ * directories, which the next one finds and goes on with. */
 static int make_home(struct store *store, struct ml_error *err)
 {
     if (check_only_ours(store, err) < 0)
@@ -115,7 +125,10 @@ static int make_home(struct store *store, struct ml_error *err)
     return write_format(store, err);
 }
 
-/* Removes builds whose maker is dead: its flock on their directory went with it. */
+/* Removes builds whose maker is dead: its flock on their directory went with it. A stage that is
+ * alive is locked, and passed over at once. A directory that was made a moment ago and is not
+ * locked yet may be taken: its maker notices (bundle.c: stage_try). Errors are for the next
+ * sweep. */
 static void sweep_stages(struct store *store)
 {
     AUTO_CLOSE int tmp = openat(store->fd, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -131,6 +144,8 @@ static void sweep_stages(struct store *store)
     names_free(&names);
 }
 
+/* A missing FORMAT without `create` is an empty registry, not an error: lookups find nothing
+ * there. */
 int store_open(const char *home, bool create, int64_t wait_ms, struct store **ret,
                struct ml_error *err)
 {
@@ -174,7 +189,7 @@ void store_close(struct store *store)
 /* ---- the lock of all writers ---- */
 
 /* Who has the lock says so in the file: for the message of those who waited in vain, never for
- * more. */
+ * more. The pid may be another's by the time it is read. */
 static void lock_sign(int fd)
 {
     char text[96], when[32];
@@ -186,6 +201,7 @@ static void lock_sign(int fd)
         return; /* only the message would have been better for it */
 }
 
+/* Reads without the lock, so it may find half of a line: good enough for a message. */
 static int lock_busy(struct store *store, int fd, struct ml_error *err)
 {
     char holder[96] = "";
@@ -197,7 +213,8 @@ static int lock_busy(struct store *store, int fd, struct ml_error *err)
     return ml_error_hint(err, "try again, or wait longer: --wait 60s");
 }
 
-/* Only lock holders put files into tmp/: whatever is there now is litter. */
+/* Only lock holders put files into tmp/: whatever is there now is litter. Without this, each
+ * command that was killed would leave one for ever. */
 static void sweep_files(struct store *store)
 {
     AUTO_CLOSE int tmp = openat(store->fd, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -209,6 +226,9 @@ static void sweep_files(struct store *store)
     names_free(&names);
 }
 
+/* The file is never unlinked: who waits on one that is gone would hold a lock that nobody else
+ * looks at. flock, not fcntl: POSIX locks are dropped when any descriptor of the file is closed
+ * (fcntl(2)), in whichever library. */
 int store_write_lock(struct store *store, struct ml_error *err)
 {
     AUTO_CLOSE int fd =
@@ -233,6 +253,7 @@ static int name_compare(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* -1 with errno ENOMEM, and what was there before is kept. */
 static int names_add(struct names *names, size_t *cap, const char *name)
 {
     if (names->n == *cap) {
@@ -250,6 +271,8 @@ static int names_add(struct names *names, size_t *cap, const char *name)
     return 0;
 }
 
+/* All names at once and sorted, so that lists have an order, and what is removed meanwhile does not
+ * disturb a readdir that is under way. errno tells readdir's end from its failure (readdir(3)). */
 int names_read(int dirfd, const char *path, struct names *ret)
 {
     struct names names = {0};
@@ -286,6 +309,8 @@ void names_free(struct names *names)
     *names = (struct names){0};
 }
 
+/* A registry that is missing is ENOENT, as a missing link is. What lies before the last slash is
+ * not looked at: it only matters to people who follow the link with ls. */
 const char *link_leaf(struct store *store, const char *path, char target[LINK_SIZE])
 {
     if (store->fd < 0) {

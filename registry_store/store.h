@@ -2,11 +2,14 @@
  *
  *     FORMAT                           the version of this layout
  *     bundles/<id>/                    immutable: plugin.so, manifest.json, build.json, name,
- * SHA256SUMS, source/ entries/8c/<uuid>/current        -> ../../../bundles/<id>: one link = one
- * lookup entries/8c/<uuid>/1 2 3 ...      what each change was: lines of "word value" names/<name>
- * -> ../entries/8c/<uuid> locks/write                      flock, held while entries and names
- * change tmp/<random>                     files in the making, under locks/write; directories of
- * bundles in the making, each under a flock of its maker: the rest is litter
+ *                                      SHA256SUMS, source/
+ *     entries/8c/<uuid>/current        -> ../../../bundles/<id>: one link = one lookup
+ *     entries/8c/<uuid>/1 2 3 ...      what each change was: lines of "word value"
+ *     names/<name>                     -> ../entries/8c/<uuid>
+ *     locks/write                      flock, held while entries and names change
+ *     tmp/<random>                     files in the making, under locks/write; directories of
+ *                                      bundles in the making, each under a flock of its maker:
+ *                                      the rest is litter
  *
  * A store is for one thread at a time. Lookups take no lock. Every change is synced to the disk
  * before the function that makes it returns.
@@ -102,6 +105,10 @@ int store_stage_open(struct store *store, struct store_stage *ret, struct ml_err
  * renames it into place. 1 when filed; 0 when the bundle was there already and the stage is
  * dropped; -1. The stage is closed in every case. */
 int store_stage_commit(struct store_stage *stage, const char *id, struct ml_error *err);
+
+/* The same where a damaged bundle `id` is in the way: the two change places in one step, and the
+ * damaged one is removed. Processes that have mapped it keep what they have. 0, or -1. */
+int store_stage_replace(struct store_stage *stage, const char *id, struct ml_error *err);
 
 /* Drops a stage that was not committed; harmless after a commit. */
 void store_stage_drop(struct store_stage *stage);

@@ -1,3 +1,5 @@
+/* The growing byte string. The one rule that all functions here keep: there is always room for a
+ * NUL behind `len`, and it is there, so that text and bytes need no two types. */
 #include "base/buf.h"
 
 #include <stdint.h>
@@ -11,6 +13,7 @@ void buf_free(struct buf *b)
     *b = (struct buf)BUF_INIT;
 }
 
+/* An earlier failure is kept: whoever checks at the end must still see it. */
 void buf_reset(struct buf *b)
 {
     b->len = 0;
@@ -18,6 +21,9 @@ void buf_reset(struct buf *b)
         b->data[0] = '\0';
 }
 
+/* Makes room for `more` bytes and the NUL. It can be called with 0, to have a NUL at all. Doubling
+ * keeps the number of copies logarithmic; the check against SIZE_MAX / 2 is what keeps the doubling
+ * itself from wrapping to 0 and never ending. */
 bool buf_reserve(struct buf *b, size_t more)
 {
     if (b->failed)
@@ -62,6 +68,8 @@ void buf_char(struct buf *b, char c)
     buf_add(b, &c, 1);
 }
 
+/* Formats twice, to measure and to write: a va_list can be walked once only (C11 7.16), hence the
+ * copy. A result below 0 is an encoding error, which none of our formats can have. */
 void buf_vfmt(struct buf *b, const char *fmt, va_list ap)
 {
     va_list again;
@@ -91,6 +99,8 @@ const char *buf_text(const struct buf *b)
     return b->data ? b->data : "";
 }
 
+/* The reserve is for a buffer that nothing was ever added to: its text is "", not null, which
+ * stands for a failure. */
 char *buf_steal(struct buf *b)
 {
     if (b->failed || !buf_reserve(b, 0)) {

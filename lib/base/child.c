@@ -1,3 +1,7 @@
+/* Programs as children. Two processes are forked for each: the program, which leads a group of its
+ * own, and a guard in the same group, which waits for our death and kills it. PR_SET_PDEATHSIG
+ * alone would not do: it is cleared by fork, so it reaches the program and none of what that has
+ * started. */
 #include "base/child.h"
 
 #include <errno.h>
@@ -21,6 +25,7 @@
 
 extern char **environ;
 
+/* access(2) asks with the real uid, which is the effective one here: modload is never setuid. */
 static bool is_program(const char *path)
 {
     struct stat st;
@@ -48,6 +53,7 @@ int child_find_program(const char *name, char *path, size_t size)
 
 /* ---- in the child: async-signal-safe calls only, since other threads may have held locks ---- */
 
+/* Soft and hard: what a plugin's build starts cannot raise it again. */
 static void limit(int resource, uint64_t value)
 {
     struct rlimit lim = {value, value};
@@ -73,6 +79,9 @@ static int child_stdio(const int stdio[3])
     return 0;
 }
 
+/* Handlers are reset by exec, what is ignored is not: a build under nohup, or of a caller that
+ * ignores SIGPIPE, would behave otherwise than one by hand. SIGKILL and SIGSTOP refuse, and that is
+ * fine. */
 static void child_signals(void)
 {
     sigset_t none;
@@ -82,7 +91,9 @@ static void child_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Whatever fails before the program runs is told to the parent by its errno. */
+/* Whatever fails before the program runs is told to the parent by its errno. The group first: until
+ * then a signal from the terminal would reach both. The descriptors that are left, our caller's own
+ * too, are closed by exec, which CLOEXEC on all of them does without a loop. */
 static _Noreturn void child_run(const struct child_spec *spec, const char *path, pid_t parent,
                                 int report)
 {
@@ -106,7 +117,9 @@ static _Noreturn void child_run(const struct child_spec *spec, const char *path,
 }
 
 /* Only the lifeline stays open here: any other descriptor would keep somebody's pipe or lock alive.
- */
+ * All signals are blocked: Ctrl-C at the terminal must not end the guard before the group. The end
+ * of the lifeline is our death, or child_close(). That it kills its own group only when it is in it
+ * covers a setpgid that failed, where the group would be ours. */
 static _Noreturn void guard_run(pid_t group, int lifeline)
 {
     sigset_t all;
@@ -139,7 +152,8 @@ static void reap(pid_t pid, int *status)
         continue;
 }
 
-/* Until the program is reaped its number, and with it the group's, is nobody else's. */
+/* Until the program is reaped its number, and with it the group's, is nobody else's. So the kill
+ * comes before the wait. The program is named on its own as well: it may have left its group. */
 static int child_reap(struct child *child)
 {
     int status = 0;
@@ -161,7 +175,9 @@ void child_kill(struct child *child)
     child_close(child);
 }
 
-/* Forks the program and its guard. -1 with errno. */
+/* Forks the program and its guard. -1 with errno. The guard comes second, since it needs the group;
+ * between the two forks PDEATHSIG watches the program. What was started by the time of a failure is
+ * the caller's to kill. */
 static int child_fork(const struct child_spec *spec, const char *path, int report, int lifeline,
                       struct child *child)
 {
@@ -174,6 +190,7 @@ static int child_fork(const struct child_spec *spec, const char *path, int repor
         return -1;
     }
     setpgid(child->pid, child->pid); /* both sides do: whoever comes first */
+    child->cancel_fd = spec->cancel_fd;
     child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0u);
     if (child->pidfd < 0)
         return -1;
@@ -225,12 +242,11 @@ int child_start(const struct child_spec *spec, struct child *ret, struct ml_erro
 int child_wait(struct child *child, int64_t deadline_ms, struct child_end *ret,
                struct ml_error *err)
 {
-    struct pollfd ended = {.fd = child->pidfd, .events = POLLIN};
-    int n;
-    do
-        n = poll(&ended, 1, clock_poll_timeout(deadline_ms));
-    while (n < 0 && errno == EINTR);
-    if (n <= 0) {
+    struct pollfd p[2] = {{.fd = child->pidfd, .events = POLLIN},
+                          {.fd = child->cancel_fd, .events = POLLIN}};
+    while (poll(p, 2, clock_poll_timeout(deadline_ms)) < 0 && errno == EINTR)
+        ;
+    if (p[0].revents == 0) {
         child_kill(child);
         return ml_error_set(err, ML_TIMEOUT, NULL, "the program did not end in time");
     }
@@ -243,11 +259,11 @@ int child_wait(struct child *child, int64_t deadline_ms, struct child_end *ret,
 /* Waits until there is something to read. 1, or 0 when the deadline is here. When the program
  * itself has ended, whatever it left running is killed, since that may hold the pipe open for ever.
  */
-static int capture_poll(const struct child *child, struct pollfd ready[2], int64_t deadline_ms)
+static int capture_poll(const struct child *child, struct pollfd ready[3], int64_t deadline_ms)
 {
     for (;;) {
-        int n = poll(ready, 2, clock_poll_timeout(deadline_ms));
-        if (n == 0)
+        int n = poll(ready, 3, clock_poll_timeout(deadline_ms));
+        if (n == 0 || (n > 0 && ready[2].revents != 0))
             return 0;
         if (n > 0 && ready[1].revents != 0) {
             kill(-child->pid, SIGKILL);
@@ -258,10 +274,14 @@ static int capture_poll(const struct child *child, struct pollfd ready[2], int64
     }
 }
 
+/* Reads until nobody holds the pipe any more. The limit is on what comes, not on what is kept: a
+ * program that prints without end is cut off, and killed by the caller's scope. */
 static int capture_read(const struct child *child, int fd, int64_t deadline_ms, struct buf *out,
                         size_t max, struct ml_error *err)
 {
-    struct pollfd ready[2] = {{.fd = fd, .events = POLLIN}, {.fd = child->pidfd, .events = POLLIN}};
+    struct pollfd ready[3] = {{.fd = fd, .events = POLLIN},
+                              {.fd = child->pidfd, .events = POLLIN},
+                              {.fd = child->cancel_fd, .events = POLLIN}};
     char block[16384];
     for (size_t total = 0; capture_poll(child, ready, deadline_ms) > 0;) {
         ssize_t got = read(fd, block, sizeof block);

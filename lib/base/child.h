@@ -22,11 +22,12 @@ struct child_spec {
     int cwd_fd;             /* the directory to start in; -1: the caller's own */
     int stdio[3];           /* -1: /dev/null */
     uint64_t max_file_size; /* no file may grow beyond; 0: no limit */
+    int cancel_fd;          /* when it is readable, waiting is given up as if time were out; -1 */
 };
 
 #define CHILD_SPEC_INIT                                                                            \
     {                                                                                              \
-        .cwd_fd = -1, .stdio = { -1, -1, -1 }                                                      \
+        .cwd_fd = -1, .stdio = {-1, -1, -1}, .cancel_fd = -1                                       \
     }
 
 struct child {
@@ -34,12 +35,13 @@ struct child {
     pid_t
         guard; /* kills the group when we die; in the group itself, so its id cannot be another's */
     int pidfd; /* readable when the program has ended */
-    int lifeline; /* closed by our death, which is what the guard waits for */
+    int lifeline;  /* closed by our death, which is what the guard waits for */
+    int cancel_fd; /* the spec's; not owned */
 };
 
 #define CHILD_INIT                                                                                 \
     {                                                                                              \
-        0, 0, -1, -1                                                                               \
+        0, 0, -1, -1, -1                                                                           \
     }
 #define CHILD_AUTO __attribute__((cleanup(child_kill))) struct child
 

@@ -1,3 +1,5 @@
+/* Time and durations. Nothing here uses floating point: a duration that has to be rounded is
+ * rounded up, so that a limit is never shorter than it was meant. */
 #include "base/clock.h"
 
 #include <ctype.h>
@@ -14,6 +16,8 @@ int64_t clock_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* poll(2) takes an int, 24 days at most: whoever waits longer wakes up early once, and asks
+ * again. */
 int clock_poll_timeout(int64_t deadline_ms)
 {
     if (deadline_ms < 0)
@@ -24,17 +28,21 @@ int clock_poll_timeout(int64_t deadline_ms)
     return left > INT_MAX ? INT_MAX : (int)left;
 }
 
+/* Not resumed after a signal: a pause between two tries may well be shorter. */
 void clock_sleep_ms(int ms)
 {
     struct timespec pause = {ms / 1000, (ms % 1000) * 1000000L};
     nanosleep(&pause, NULL);
 }
 
+/* A number as it is written, whole part and fraction apart, so that "0.1" is not the double next to
+ * it. */
 struct decimal {
     int64_t whole, billionths; /* the fraction, rounded up */
 };
 
-/* Reads digits with at most one point; the end of them, or null when there are none or too many. */
+/* Reads digits with at most one point; the end of them, or null when there are none or too many.
+ * Digits behind the ninth only count as "more than nothing": they round up. */
 static const char *decimal_parse(const char *text, struct decimal *d)
 {
     const char *p = text;
@@ -64,6 +72,8 @@ int64_t clock_parse_duration(const char *text)
         const char *suffix;
         int64_t ms;
     } units[] = {{"ms", 1}, {"s", 1000}, {"", 1000}, {"m", 60000}, {"h", 3600000}};
+    /* 10 years are enough for anybody, and leave 64 bits room for every sum that callers make of
+     * it */
     const int64_t max_ms = 10LL * 366 * 24 * 3600 * 1000;
     struct decimal d;
     const char *suffix = decimal_parse(text, &d);

@@ -1,3 +1,7 @@
+/* Files beneath a directory handle. A path string can be made to mean something else between two
+ * looks at it (CVE-2025-46415 and its siblings were that); a handle cannot, so whoever calls holds
+ * one, and links at the end of a path are not followed where something is made, changed or
+ * removed. */
 #include "base/fs.h"
 
 #include <errno.h>
@@ -14,6 +18,8 @@
 #include "base/clock.h"
 #include "base/scope.h"
 
+/* write(2) may take less than it is given: on a pipe, on a full disk, and above 0x7ffff000 bytes
+ * always. */
 int fs_write_all(int fd, const void *data, size_t n)
 {
     const char *p = data;
@@ -29,6 +35,9 @@ int fs_write_all(int fd, const void *data, size_t n)
     return 0;
 }
 
+/* Reads on until there is nothing left instead of trusting st_size, which is 0 for all of /proc and
+ * may be outdated for a file that grows. At most one block more than `max` is held when it gives
+ * up. */
 int fs_read_all(int fd, struct buf *out, size_t max)
 {
     size_t total = 0;
@@ -54,6 +63,8 @@ int fs_read_all(int fd, struct buf *out, size_t max)
     }
 }
 
+/* O_NONBLOCK, or an open of a FIFO would wait for a writer that never comes; O_NOCTTY, or a
+ * terminal could become ours. Neither means anything for a regular file. */
 int fs_read_file(int dirfd, const char *path, struct buf *out, size_t max)
 {
     AUTO_CLOSE int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -67,6 +78,9 @@ int fs_read_file(int dirfd, const char *path, struct buf *out, size_t max)
     return fs_read_all(fd, out, max);
 }
 
+/* The error of close(2) counts: on NFS, and with a quota, that is where a write fails at last.
+ * After a failed fsync nothing is tried again: a second one would succeed without the data being
+ * there (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020). */
 int fs_write_new(int dirfd, const char *path, const void *data, size_t n, mode_t mode)
 {
     AUTO_CLOSE int fd =
@@ -84,7 +98,8 @@ fail:;
     return -1;
 }
 
-/* Moves `temp` over `path` for good; on failure nothing of it remains. */
+/* Moves `temp` over `path` for good; on failure nothing of it remains. rename(2) is atomic for
+ * those who look, but is on the disk only when the directory is. */
 static int replace_finish(int dirfd, const char *temp, const char *path)
 {
     if (renameat(dirfd, temp, dirfd, path) < 0) {
@@ -99,6 +114,8 @@ static int replace_finish(int dirfd, const char *temp, const char *path)
     return fs_sync_dir(dirfd, parent);
 }
 
+/* Names in a temporary directory come from nowhere but the random numbers of the kernel: one that
+ * is made from its target's would be one that others can make first. */
 static void temp_name(const char *temp_dir, char *temp, size_t size)
 {
     char name[24];
@@ -116,6 +133,8 @@ int fs_replace_file(int dirfd, const char *temp_dir, const char *path, const voi
     return replace_finish(dirfd, temp, path);
 }
 
+/* A link cannot be synced by itself; the sync of the directory it lies in, at the end, does it.
+ * Until its rename it may be lost, and nobody will miss it. */
 int fs_replace_link(int dirfd, const char *temp_dir, const char *path, const char *target)
 {
     char temp[PATH_MAX];
@@ -132,6 +151,8 @@ int fs_mkdir(int dirfd, const char *path, mode_t mode)
     return errno == EEXIST ? 0 : -1;
 }
 
+/* Makes the first missing one and all behind it. Each may be there already, or be made by somebody
+ * else meanwhile; what lies at the end is the caller's to check. */
 int fs_mkdir_parents(const char *path, mode_t mode)
 {
     if (*path == '\0') {
@@ -158,6 +179,8 @@ int fs_sync_dir(int dirfd, const char *path)
     return fd < 0 ? -1 : fsync(fd);
 }
 
+/* Takes `fd` over, as fdopendir(3) does. readdir's own error ends the loop as its end does: the
+ * rmdir that follows then fails with ENOTEMPTY, which is the truth. */
 static int remove_children(int fd)
 {
     DIR *dir = fdopendir(fd);
@@ -176,6 +199,9 @@ static int remove_children(int fd)
     return status;
 }
 
+/* unlinkat first, and the kernel says whether it was a directory: no look that could be outdated.
+ * EISDIR is Linux's answer, EPERM that of POSIX. A directory is opened with O_NOFOLLOW, so one that
+ * is replaced by a link in between is not walked into. */
 int fs_remove_tree(int dirfd, const char *path)
 {
     if (unlinkat(dirfd, path, 0) == 0 || errno == ENOENT)
@@ -199,6 +225,8 @@ void fs_random_name(char *name, size_t size, const char *prefix)
     snprintf(name, size, "%s%016llx", prefix, (unsigned long long)random);
 }
 
+/* readlink(2) neither adds a NUL nor tells that it cut the target: a full buffer may be either, and
+ * is taken for cut. */
 ssize_t fs_read_link(int dirfd, const char *path, char *target, size_t size)
 {
     ssize_t n = readlinkat(dirfd, path, target, size);
@@ -212,6 +240,8 @@ ssize_t fs_read_link(int dirfd, const char *path, char *target, size_t size)
     return n;
 }
 
+/* Tries with pauses of 1 to 16 ms: at the start, since most locks are held for one change; never
+ * longer, since nothing wakes us. */
 int fs_lock(int fd, int64_t wait_ms)
 {
     int64_t deadline = clock_ms() + wait_ms;

@@ -1,3 +1,6 @@
+/* Writing JSON. There is no tree: values go into the buffer as they come, and the one thing to
+ * remember is whether a comma is due, which each function leaves right for the next. Reading is
+ * elsewhere. */
 #include "base/json.h"
 
 #include <inttypes.h>
@@ -16,19 +19,27 @@ static void value_begin(struct json *j)
     j->comma = true;
 }
 
+bool json_is_whole(const struct json *j)
+{
+    return j->out.len > 0 && j->depth == 0 && !j->out.failed;
+}
+
 void json_open(struct json *j, char bracket)
 {
     value_begin(j);
     buf_char(&j->out, bracket);
     j->comma = false;
+    j->depth++;
 }
 
 void json_close(struct json *j, char bracket)
 {
     buf_char(&j->out, bracket);
     j->comma = true;
+    j->depth--;
 }
 
+/* A key is written as a value, then told apart by its colon: behind that no comma is due. */
 void json_key(struct json *j, const char *key)
 {
     json_string(j, key);
@@ -60,6 +71,8 @@ void json_uint(struct json *j, uint64_t value)
     buf_fmt(&j->out, "%" PRIu64, value);
 }
 
+/* What has no digit is "nan", "inf" or "-inf": JSON has no number for it (RFC 8259 section 6), and
+ * null would lose which one it was. */
 void json_number(struct json *j, const char *text)
 {
     if (strpbrk(text, "0123456789") == NULL) {
@@ -70,7 +83,10 @@ void json_number(struct json *j, const char *text)
     buf_str(&j->out, text);
 }
 
-/* The length of the UTF-8 sequence at `p`, or 0. The table is RFC 3629 section 4. */
+/* The length of the UTF-8 sequence at `p`, or 0. The table is RFC 3629 section 4. `n` bytes may be
+ * read. The first byte alone gives the length; what it allows of the second differs for 0xe0, 0xed,
+ * 0xf0 and 0xf4, and that is what keeps out overlong forms, surrogates and what lies beyond
+ * U+10FFFF. */
 static size_t utf8_sequence(const unsigned char *p, size_t n)
 {
     if (p[0] < 0x80)
@@ -102,6 +118,8 @@ bool json_is_utf8(const char *text, size_t n)
     return true;
 }
 
+/* One byte below 0x80. Those that JSON has a short form for (RFC 8259 section 7); DEL is not
+ * required to be escaped, but a terminal acts on it. */
 static void add_escaped(struct buf *out, unsigned char c)
 {
     static const char names[] = {['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r',
@@ -114,7 +132,8 @@ static void add_escaped(struct buf *out, unsigned char c)
         buf_char(out, (char)c);
 }
 
-/* A string value; what is not UTF-8 becomes U+FFFD, byte by byte. */
+/* A string value; what is not UTF-8 becomes U+FFFD, byte by byte. Each bad byte on its own, so that
+ * one of them takes nothing with it that was good. */
 static void put_string(struct json *j, const char *text, size_t n)
 {
     const unsigned char *p = (const unsigned char *)text;
@@ -145,6 +164,8 @@ void json_text(struct json *j, const char *text, size_t n)
         json_bytes(j, text, n);
 }
 
+/* RFC 4648 section 4, with padding. Three bytes become four digits; a group that is not full is
+ * filled with zero bits, and "=" says how many there were. */
 static void add_base64(struct buf *out, const unsigned char *p, size_t n)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -13,12 +13,17 @@
 
 struct json {
     struct buf out;
-    bool comma; /* a value went before at this level */
+    unsigned depth; /* brackets that are open */
+    bool comma;     /* a value went before at this level */
 };
 
 #define JSON_AUTO __attribute__((cleanup(json_free))) struct json
 
 void json_free(struct json *j);
+
+/* Whether a value is there, and no bracket open: a command may have failed in the middle of one. */
+bool json_is_whole(const struct json *j);
+
 void json_open(struct json *j, char bracket);
 void json_close(struct json *j, char bracket);
 void json_key(struct json *j, const char *key);

@@ -9,6 +9,7 @@
 
 #include "base/number.h"
 
+/* Spelled out here, since printf may write "-nan", and a sign of a nan means nothing to people. */
 static bool format_special(double value, char text[NUMBER_TEXT_SIZE])
 {
     if (isnan(value))
@@ -20,6 +21,8 @@ static bool format_special(double value, char text[NUMBER_TEXT_SIZE])
     return true;
 }
 
+/* Whether a text is that number again, in the type that it came from: a float has fewer digits to
+ * keep apart. */
 typedef bool reads_back(const char *text, double value);
 
 static bool double_reads_back(const char *text, double value)
@@ -38,17 +41,22 @@ static bool float_reads_back(const char *text, double value)
 static bool format_try(double value, int digits, reads_back *check, char text[NUMBER_TEXT_SIZE])
 {
     static const int modes[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD};
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+    int before = fegetround();
+    bool found = false;
+    for (size_t i = 0; i < sizeof modes / sizeof *modes && !found; i++) {
+        /* glibc's printf and strtod are exact, and honour the rounding mode */
         fesetround(modes[i]);
         snprintf(text, NUMBER_TEXT_SIZE, "%.*g", digits, value);
         fesetround(FE_TONEAREST);
-        if (check(text, value))
-            return true;
+        found = check(text, value);
     }
-    return false;
+    fesetround(before);
+    return found;
 }
 
-/* Writes the first that reads back, in the C locale: a plugin may have set another one. */
+/* Writes the first that reads back, in the C locale: a plugin may have set another one.
+ * uselocale(3) holds for this thread alone, so others are not disturbed. `to` digits always read
+ * back. */
 static void format_shortest(double value, int from, int to, reads_back *check,
                             char text[NUMBER_TEXT_SIZE])
 {

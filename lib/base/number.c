@@ -1,3 +1,5 @@
+/* Numbers out of texts, stricter than libc: no white space, one sign, all of the text. What is not
+ * a number and what does not fit are told apart, for the message. */
 #include "base/number.h"
 
 #include <ctype.h>
@@ -7,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Reads sign and digits; `*negative` tells a "-". */
+/* Reads sign and digits; `*negative` tells a "-". The sign is taken off first: strtoull(3) accepts
+ * one, and answers "-1" with 2^64 - 1. */
 static enum number_fault parse_magnitude(const char *text, bool *negative, uint64_t *magnitude)
 {
     *negative = *text == '-';
@@ -27,6 +30,8 @@ static enum number_fault parse_magnitude(const char *text, bool *negative, uint6
     return errno == ERANGE ? NUMBER_RANGE : NUMBER_OK;
 }
 
+/* "-0" is 0 and passes; every other negative number is out of range, not malformed. The test on
+ * `bits` is no nicety: to shift by 64 is undefined (C11 6.5.7). */
 enum number_fault number_parse_uint(const char *text, unsigned bits, uint64_t *value)
 {
     bool negative;
@@ -40,6 +45,8 @@ enum number_fault number_parse_uint(const char *text, unsigned bits, uint64_t *v
     return NUMBER_OK;
 }
 
+/* `bits` is 8 to 64. The smallest number has one more than the largest: it cannot be made by
+ * negating an int64_t, so the negation is done unsigned, where it wraps as it should. */
 enum number_fault number_parse_int(const char *text, unsigned bits, int64_t *value)
 {
     bool negative;
@@ -54,6 +61,8 @@ enum number_fault number_parse_int(const char *text, unsigned bits, int64_t *val
     return NUMBER_OK;
 }
 
+/* For "C" glibc hands out an object that is built in, the same each time: this neither allocates
+ * nor fails, and two threads that come first at once store the same pointer. */
 locale_t number_locale(void)
 {
     static locale_t locale;
@@ -62,6 +71,8 @@ locale_t number_locale(void)
     return locale;
 }
 
+/* strtod's ERANGE is not asked: it also stands for a result that is subnormal or 0, which is the
+ * nearest number there is and quite right. An infinite result is right only if the text said so. */
 enum number_fault number_parse_double(const char *text, double *value)
 {
     char *end;
@@ -73,6 +84,7 @@ enum number_fault number_parse_double(const char *text, double *value)
     return isinf(*value) && strpbrk(text, "iI") == NULL ? NUMBER_RANGE : NUMBER_OK;
 }
 
+/* Not by way of a double: that would round twice, and miss the nearest float now and then. */
 enum number_fault number_parse_float(const char *text, float *value)
 {
     char *end;

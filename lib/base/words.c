@@ -1,8 +1,11 @@
+/* The edit distance, and with it "did you mean". Runs in a call process too, so it does not
+ * allocate. */
 #include "base/words.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* Commands, options and functions are shorter; whoever types more did not mistype one letter. */
 enum { WORD_MAX = 64 };
 
 static int min_int(int a, int b)
@@ -10,6 +13,9 @@ static int min_int(int a, int b)
     return a < b ? a : b;
 }
 
+/* Optimal string alignment: three rows of the table are enough, since a swap looks back two rows
+ * and everything else one. A difference in length is a distance at least as large, and costs no
+ * table. */
 int words_distance(const char *a, const char *b, int limit)
 {
     int n = (int)strnlen(a, WORD_MAX + 1), m = (int)strnlen(b, WORD_MAX + 1);
@@ -35,6 +41,8 @@ int words_distance(const char *a, const char *b, int limit)
     return last[m] <= limit ? last[m] : limit + 1;
 }
 
+/* The first of equally near candidates stays, so that the answer does not depend on how they are
+ * stored. */
 void words_consider(struct words_nearest *best, const char *wanted, const char *candidate)
 {
     /* A third of the word may be wrong: more than that is another word. */

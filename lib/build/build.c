@@ -24,6 +24,7 @@
 #include "build/identity.h"
 #include "build/inputs.h"
 #include "build/object.h"
+#include "build/sound.h"
 #include "build/stubs.h"
 #include "client/context.h"
 
@@ -114,11 +115,29 @@ static int entry_write(struct build *b, struct ml_error *err)
     return 0;
 }
 
+static int link_make(struct build *b, struct ml_error *err)
+{
+    if (functions_find(b, err) < 0 || entry_write(b, err) < 0 || compile_link(b, err) < 0)
+        return -1;
+    return bundle_note(b, b->object ? "entry.so" : "plugin.so", err);
+}
+
+/* Where libraries are asked for, only the linker can say which archives went in: then it runs
+ * before the bundle is named. Where not, a bundle that is there already saves its run. */
+static int link_and_identify(struct build *b, char *id, struct ml_error *err)
+{
+    if (b->object != NULL || b->libraries.n == 0)
+        return bundle_identify(b, id, err);
+    if (link_make(b, err) < 0 || inputs_archives(b, err) < 0)
+        return -1;
+    b->linked = true;
+    return bundle_identify(b, id, err);
+}
+
 /* Everything that a bundle needs beyond its objects. */
 static int bundle_make(struct build *b, struct ml_error *err)
 {
-    if (functions_find(b, err) < 0 || entry_write(b, err) < 0 || compile_link(b, err) < 0 ||
-        bundle_note(b, b->object ? "entry.so" : "plugin.so", err) < 0 || bundle_finish(b, err) < 0)
+    if ((!b->linked && link_make(b, err) < 0) || bundle_finish(b, err) < 0)
         return -1;
     if (fs_remove_tree(b->stage->fd, "work") < 0)
         return ml_error_errno(err, 0, errno, "cannot remove '%s'", b->work_path);
@@ -130,12 +149,15 @@ static int bundle_make(struct build *b, struct ml_error *err)
 static int build_run(struct build *b, char *id, struct ml_error *err)
 {
     if (work_open(b, err) < 0 || host_open(b, err) < 0 || objects_make(b, err) < 0 ||
-        bundle_identify(b, id, err) < 0)
+        link_and_identify(b, id, err) < 0)
         return -1;
-    if (store_bundle_exists(b->stage->store, id))
+    bool filed = store_bundle_exists(b->stage->store, id);
+    if (filed && bundle_is_sound(b->stage->store, id))
         return 0;
     if (bundle_make(b, err) < 0)
         return -1;
+    if (filed)
+        return store_stage_replace(b->stage, id, err);
     return store_stage_commit(b->stage, id, err) < 0 ? -1 : 0;
 }
 

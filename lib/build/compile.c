@@ -150,6 +150,7 @@ static int start(struct build *b, const struct strv *argv, int cwd_fd, int in, i
     spec.stdio[0] = in;
     spec.stdio[1] = spec.stdio[2] = log;
     spec.max_file_size = OUTPUT_MAX;
+    spec.cancel_fd = b->request->cancel_fd;
     return child_start(&spec, ret, err);
 }
 
@@ -253,8 +254,8 @@ static int job_start(struct jobs *jobs, struct ml_error *err)
 /* Waits until some child has ended, or the deadline is here. */
 static void jobs_poll(const struct jobs *jobs)
 {
-    struct pollfd ended[JOBS_MAX];
-    nfds_t n = 0;
+    struct pollfd ended[JOBS_MAX + 1] = {{.fd = jobs->b->request->cancel_fd, .events = POLLIN}};
+    nfds_t n = 1;
     for (size_t i = 0; i < jobs->n_started; i++)
         if (jobs->items[i].started && !jobs->items[i].done)
             ended[n++] = (struct pollfd){.fd = jobs->items[i].child.pidfd, .events = POLLIN};
@@ -282,7 +283,8 @@ static int jobs_collect(struct jobs *jobs, struct ml_error *err)
         jobs->n_running--;
         jobs->failed = jobs->failed || job->end.code != 0 || job->end.signal != 0;
     }
-    if (jobs->n_running > 0 && clock_poll_timeout(jobs->b->deadline_ms) == 0)
+    if (jobs->n_running > 0 &&
+        (host_cancelled(jobs->b) || clock_poll_timeout(jobs->b->deadline_ms) == 0))
         return host_timeout(jobs->b, err);
     return 0;
 }
@@ -356,6 +358,7 @@ int compile_link(struct build *b, struct ml_error *err)
         "-Wl,-z,now",
         "-Wl,-z,noexecstack",
         "-Wl,--build-id=sha1",
+        "-Wl,--dependency-file=" LINK_DEPENDENCIES,
     };
     struct strv argv = {0};
     strv_add_all(b->a, &argv, &b->host.cc);

@@ -5,6 +5,10 @@
 
 #include "build/plan.h"
 
+/* In the work directory: which files the linker has read, in the form of -MD. (GNU ld 2.35,
+ * lld 13.) */
+#define LINK_DEPENDENCIES "link.d"
+
 /* Fills in the flags of the request and the manifest. 0; -1 and ML_CONFIG, ML_DATA, ML_TIMEOUT. */
 int compile_flags(struct build *b, struct ml_error *err);
 

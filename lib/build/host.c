@@ -3,6 +3,8 @@
  * list, not cleaned by one. */
 #include "build/host.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,8 +54,16 @@ static void env_make(struct build *b)
     strv_add(b->a, &b->host.env, "PWD=/proc/self/cwd");
 }
 
+bool host_cancelled(const struct build *b)
+{
+    struct pollfd p = {.fd = b->request->cancel_fd, .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
 int host_timeout(const struct build *b, struct ml_error *err)
 {
+    if (host_cancelled(b))
+        return ml_error_set(err, ML_SIGNAL + SIGINT, "cancelled", "the build was cancelled");
     ml_error_set(err, ML_TIMEOUT, NULL, "the build did not end within %g s",
                  (double)b->request->timeout_ms / 1000);
     return ml_error_hint(err, "give it more time with --build-timeout");
@@ -74,6 +84,7 @@ static const char *ask(struct build *b, const char *option, struct ml_error *err
     struct child_end end;
     spec.argv = argv.items;
     spec.env = env.items;
+    spec.cancel_fd = b->request->cancel_fd;
     if (child_capture(&spec, b->deadline_ms, &out, 65536, &end, err) < 0) {
         if (err != NULL && err->status == ML_TIMEOUT)
             host_timeout(b, err);

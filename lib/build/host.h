@@ -9,6 +9,9 @@
  * (no compiler, no headers), ML_DATA (it cannot say who it is), ML_TIMEOUT. */
 int host_open(struct build *b, struct ml_error *err);
 
+/* Whether the caller has asked to give the build up. */
+bool host_cancelled(const struct build *b);
+
 /* A build that took too long, in words. */
 int host_timeout(const struct build *b, struct ml_error *err);
 

@@ -15,6 +15,8 @@
 #include "base/fs.h"
 #include "base/scope.h"
 #include "build/bundle.h"
+#include "build/compile.h"
+#include "build/object.h"
 
 enum { DEPENDENCIES_MAX = 16 << 20 };
 
@@ -85,7 +87,7 @@ static int changed(const char *path, struct ml_error *err)
 /* Reads a file that the compiler has read before. `before`: what it was like then, if that is
  * known. */
 static int input_read(const struct build *b, const char *path, const struct stat *before,
-                      struct buf *out, struct ml_error *err)
+                      size_t max, struct buf *out, struct ml_error *err)
 {
     struct stat st, after;
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -94,7 +96,7 @@ static int input_read(const struct build *b, const char *path, const struct stat
                                : ml_error_errno(err, 0, errno, "cannot read '%s'", path);
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         return ml_error_set(err, ML_DATA, NULL, "'%s' is not a file", path);
-    if (fs_read_all(fd, out, SOURCE_SIZE_MAX) < 0)
+    if (fs_read_all(fd, out, max) < 0)
         return ml_error_errno(err, 0, errno, "cannot read '%s'", path);
     if (fstat(fd, &after) < 0 || !same_state(&st, &after))
         return changed(path, err);
@@ -170,7 +172,7 @@ static int sources_add(struct build *b, struct ml_error *err)
         BUF_AUTO content = BUF_INIT;
         if (strcmp(s->path, "-") == 0)
             buf_add(&content, b->request->text, b->request->text_size);
-        else if (input_read(b, s->path, &s->st, &content, err) < 0)
+        else if (input_read(b, s->path, &s->st, SOURCE_SIZE_MAX, &content, err) < 0)
             return -1;
         if (content.failed)
             return ml_error_memory(err);
@@ -224,7 +226,7 @@ static int headers_add(struct build *b, struct ml_error *err)
         BUF_AUTO content = BUF_INIT;
         if (rel != NULL && has_input(b, rel))
             continue;
-        if (input_read(b, path, NULL, &content, err) < 0 ||
+        if (input_read(b, path, NULL, SOURCE_SIZE_MAX, &content, err) < 0 ||
             input_add(b, path, rel, &content, err) < 0)
             return -1;
     }
@@ -241,11 +243,39 @@ static int input_compare(const void *a, const void *b)
     return strcmp(x->sha256, y->sha256);
 }
 
+static void inputs_sort(struct build *b)
+{
+    if (b->n_inputs > 1)
+        qsort(b->inputs, b->n_inputs, sizeof *b->inputs, input_compare);
+}
+
 int inputs_collect(struct build *b, struct ml_error *err)
 {
     if (sources_add(b, err) < 0 || headers_add(b, err) < 0)
         return -1;
-    if (b->n_inputs > 1)
-        qsort(b->inputs, b->n_inputs, sizeof *b->inputs, input_compare);
+    inputs_sort(b);
     return 0;
+}
+
+/* Shared libraries are not looked at: of them only the name goes in, and what they are is decided
+ * each time the bundle is loaded. */
+int inputs_archives(struct build *b, struct ml_error *err)
+{
+    BUF_AUTO text = BUF_INIT;
+    struct strv paths = {0};
+    if (fs_read_file(b->work, LINK_DEPENDENCIES, &text, DEPENDENCIES_MAX) < 0)
+        return ml_error_errno(err, ML_IO, errno, "cannot read what the linker says it has read");
+    inputs_parse(b->a, buf_text(&text), &paths);
+    for (size_t i = 0; i < paths.n; i++) {
+        const char *path = paths.items[i];
+        size_t n = strlen(path);
+        BUF_AUTO content = BUF_INIT;
+        if (n < 2 || strcmp(path + n - 2, ".a") != 0)
+            continue;
+        if (input_read(b, path, NULL, OBJECT_SIZE_MAX, &content, err) < 0 ||
+            input_add(b, path, NULL, &content, err) < 0)
+            return -1;
+    }
+    inputs_sort(b);
+    return b->a->failed ? ml_error_memory(err) : 0;
 }

@@ -9,6 +9,10 @@
  * ML_IO. */
 int inputs_collect(struct build *b, struct ml_error *err);
 
+/* Takes the digest of every static archive that compile_link() has linked in: its code is in the
+ * bundle like that of a source. Errors as inputs_collect(). */
+int inputs_archives(struct build *b, struct ml_error *err);
+
 /* Adds the files that a dependency list as of -MD names, without its target. */
 void inputs_parse(struct arena *a, const char *text, struct strv *ret);
 

@@ -105,6 +105,7 @@ int packages_add(struct build *b, struct ml_error *err)
     struct child_spec spec = CHILD_SPEC_INIT;
     spec.argv = argv.items;
     spec.env = b->host.env.items;
+    spec.cancel_fd = b->request->cancel_fd;
     spec.stdio[2] = b->request->diagnostics_fd;
     if (child_capture(&spec, b->deadline_ms, &out, 65536, &end, err) < 0)
         return run_failed(b, err);

@@ -76,6 +76,7 @@ struct build {
 
     struct input *inputs; /* the author's own first, sorted by name; the others by digest */
     size_t n_inputs;
+    bool linked;               /* plugin.so is there already */
     struct bundle_file *files; /* what is in the stage so far */
     size_t n_files;
     const char *name, *version;

@@ -1,3 +1,7 @@
+/* Contexts: which registry, which runtime directory, and the addresses of sockets in it. But for
+ * what a worker inherits (start.c), lib/client reads the environment here only. Neither directory
+ * is opened before somebody needs it: a call of a key never opens the registry, a lookup never the
+ * runtime directory. */
 #include "client/context.h"
 
 #include <errno.h>
@@ -23,7 +27,8 @@ static const char *env(const char *name)
     return value != NULL && *value != '\0' ? value : NULL;
 }
 
-/* XDG paths must be absolute; a relative one is to be ignored. */
+/* XDG paths must be absolute; a relative one is to be ignored. HOME and TMPDIR are held to the
+ * same, for they would mean whatever lies where the user stands. */
 static const char *env_absolute(const char *name)
 {
     const char *value = env(name);
@@ -45,6 +50,8 @@ static char *absolute(const char *path)
     return cwd == NULL ? NULL : join(cwd, path);
 }
 
+/* In the order of how much somebody meant it. Null, and `err`, when there is nothing to go by: /tmp
+ * or the working directory would be a registry that the next command does not find. */
 static char *default_home(struct ml_error *err)
 {
     const char *base;
@@ -66,6 +73,7 @@ static char *default_home(struct ml_error *err)
     return path;
 }
 
+/* `*ret` is written last. A half-made context is released as a whole one is. */
 int ml_ctx_new(const struct ml_ctx_options *options, struct ml_ctx **ret, struct ml_error *err)
 {
     struct ml_ctx *ctx = calloc(1, sizeof *ctx);
@@ -99,6 +107,9 @@ void ml_ctx_free(struct ml_ctx *ctx)
     free(ctx);
 }
 
+/* A store that was opened for reading has made nothing and swept nothing, so a writer opens it
+ * anew. The old one is closed only when the new one is there: a failure leaves the context as it
+ * was. */
 int ctx_store(struct ml_ctx *ctx, bool create, struct store **ret, struct ml_error *err)
 {
     /* A registry that was missing may have been made since. */
@@ -116,7 +127,8 @@ int ctx_store(struct ml_ctx *ctx, bool create, struct store **ret, struct ml_err
 
 /* ---- the runtime directory ---- */
 
-/* Where sockets of all registries of this user live. */
+/* Where sockets of all registries of this user live. The fallback has the uid in its name, since
+ * /tmp is shared: whoever takes that name first can at most make us refuse it (check_private). */
 static char *runtime_base(struct ml_ctx *ctx)
 {
     const char *base;
@@ -133,7 +145,8 @@ static char *runtime_base(struct ml_ctx *ctx)
 
 /* Two registries may share a runtime directory: each has its own place there, named by a hash of
  * its home's real path (FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/). No secret
- * depends on it. */
+ * depends on it. The real path, so that a registry that is reached by a link finds its workers
+ * too. */
 static uint64_t home_hash(const struct ml_ctx *ctx)
 {
     AUTO_FREE char *real = realpath(ctx->home, NULL);
@@ -144,7 +157,8 @@ static uint64_t home_hash(const struct ml_ctx *ctx)
 }
 
 /* A directory in a place that others can write to is ours only if it is a directory, ours, and
- * closed. */
+ * closed. Looked at through the handle that is then used: a look at the path could be outdated
+ * (lstat and then open is a race). */
 static int check_private(int fd, const char *path, struct ml_error *err)
 {
     struct stat st;
@@ -158,7 +172,9 @@ static int check_private(int fd, const char *path, struct ml_error *err)
     return ml_error_hint(err, "set MODLOAD_RUNTIME_DIR to a directory of your own with mode 0700");
 }
 
-/* Opens `path`, making it with its parents where it is missing. A descriptor, or -1 with errno. */
+/* Opens `path`, making it with its parents where it is missing. A descriptor, or -1 with errno.
+ * O_NOFOLLOW keeps a link in /tmp from leading us into another directory of ours; parents are
+ * followed, since XDG_RUNTIME_DIR may well lie behind a link. */
 static int open_dir(const char *path, bool create)
 {
     const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -170,6 +186,9 @@ static int open_dir(const char *path, bool create)
     return open(path, flags);
 }
 
+/* 1 when it is open; 0 when it is missing and not to be made, which means that no worker lives; -1.
+ * Both levels are checked: the inner one could have been made by somebody while the outer was open
+ * to others. */
 static int open_runtime(struct ml_ctx *ctx, const char *base, bool create, struct ml_error *err)
 {
     AUTO_CLOSE int top = open_dir(base, create);
@@ -203,6 +222,8 @@ int ctx_runtime(struct ml_ctx *ctx, bool create, struct ml_error *err)
     return open_runtime(ctx, base, create, err);
 }
 
+/* 36 and 7 characters, a dot and the NUL fit RUN_NAME_SIZE; "%.36s" keeps it so whatever comes
+ * in. */
 void run_file_name(const char *uuid, enum run_file file, char name[RUN_NAME_SIZE])
 {
     static const char *const suffix[] = {
@@ -210,6 +231,8 @@ void run_file_name(const char *uuid, enum run_file file, char name[RUN_NAME_SIZE
     snprintf(name, RUN_NAME_SIZE, "%.36s.%s", uuid, suffix[file]);
 }
 
+/* A path that does not fit sun_path (108 bytes, unix(7)) goes by way of our handle, which is short
+ * whatever the directory's path is. Not always, since that needs /proc. */
 void run_address(struct ml_ctx *ctx, const char *uuid, enum run_file file, struct sockaddr_un *addr)
 {
     char name[RUN_NAME_SIZE];
@@ -220,6 +243,8 @@ void run_address(struct ml_ctx *ctx, const char *uuid, enum run_file file, struc
         snprintf(addr->sun_path, sizeof addr->sun_path, "/proc/self/fd/%d/%s", ctx->run_fd, name);
 }
 
+/* Waits while the listener's queue is full. ENOENT: no socket; ECONNREFUSED: a socket whose worker
+ * is dead. */
 int run_connect(struct ml_ctx *ctx, const char *uuid, enum run_file file)
 {
     struct sockaddr_un addr;

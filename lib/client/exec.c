@@ -19,6 +19,7 @@ enum {
     CANCEL_MS = 1000, /* ... and after a cancel, to end what runs */
 };
 
+/* Returns -1, as the setters of errors do. */
 static int outcome_set(struct ml_error *err, const char *outcome)
 {
     if (err != NULL)
@@ -26,6 +27,8 @@ static int outcome_set(struct ml_error *err, const char *outcome)
     return -1;
 }
 
+/* The call has not begun: nobody took the connection. Whoever reads the code may safely try
+ * again. */
 static int not_loaded(const char *uuid, struct ml_error *err)
 {
     ml_error_set(err, ML_NOT_LOADED, NULL, "%s is not loaded", uuid);
@@ -33,14 +36,19 @@ static int not_loaded(const char *uuid, struct ml_error *err)
     return outcome_set(err, "not_loaded");
 }
 
+/* The call may have begun, and may have done what it does: to try again is for the caller to
+ * decide. */
 static int worker_gone(const char *uuid, struct ml_error *err)
 {
-    ml_error_set(err, ML_NOT_LOADED, "worker_gone", "the worker of %s went away during the call",
-                 uuid);
+    ml_error_set(err, ML_NOT_LOADED, "worker_gone",
+                 "the worker of %s, or the supervisor of the call, went away during it", uuid);
     ml_error_hint(err, "load it again: modload load %s", uuid);
     return outcome_set(err, "not_loaded");
 }
 
+/* What wire_receive() said, in words. ETIMEDOUT comes only when the supervisor itself was late by
+ * GRACE_MS: it is stopped, or the machine is. A connection that broke counts as a worker that has
+ * gone. */
 static int receive_failed(const char *uuid, int errnum, int64_t timeout_ms, struct ml_error *err)
 {
     switch (errnum) {
@@ -63,6 +71,8 @@ static int receive_failed(const char *uuid, int errnum, int64_t timeout_ms, stru
     }
 }
 
+/* The payload of a CALL (client/wire.h). Built whole before anything is connected, so that
+ * arguments that are too large cost the worker nothing. */
 static int put_call(struct buf *frame, const struct ml_call *call, struct ml_error *err)
 {
     uint32_t timeout = call->timeout_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)call->timeout_ms;
@@ -88,7 +98,9 @@ static int cancel(int fd, struct wire_head *head, struct buf *answer)
     return wire_receive(fd, head, answer, NULL, NULL, -1, clock_ms() + CANCEL_MS);
 }
 
-/* The supervisor closes the connection when the call's last process is gone. */
+/* The supervisor closes the connection when the call's last process is gone. Without it the next
+ * command could still meet descendants of this one. CANCEL_MS bounds it: a supervisor that hangs
+ * must not hang us, and the answer is here already. */
 static void wait_closed(int fd)
 {
     char byte;
@@ -98,11 +110,13 @@ static void wait_closed(int fd)
 }
 
 /* "divide: division_by_zero: cannot divide 1 by zero": which function, and the word that it failed
- * with. */
-static void add_context(const struct ml_call *call, struct ml_error *err)
+ * with. "exited" is modload's own word, not the function's, and adds nothing to its message. */
+static void add_context(const struct ml_call *call, const char *uuid, struct ml_error *err)
 {
     if (err == NULL)
         return;
+    if (strcmp(err->outcome, "undefined_function") == 0 && err->hint[0] == '\0')
+        ml_error_hint(err, "see what it has: modload info %s", uuid);
     bool failed = strcmp(err->outcome, "plugin_error") == 0;
     if (failed && err->status == ML_FAILED && strcmp(err->code, "exited") != 0)
         ml_error_wrap(err, "%s", err->code);
@@ -110,6 +124,8 @@ static void add_context(const struct ml_call *call, struct ml_error *err)
         ml_error_wrap(err, "%s", call->function);
 }
 
+/* Once the client has cancelled, an OUTCOME that comes all the same is what counts: the call may
+ * have ended in that very moment, and then its result is true. */
 static int receive_outcome(int fd, const char *uuid, const struct ml_call *call,
                            struct ml_value *result, struct ml_error *err)
 {
@@ -131,10 +147,12 @@ static int receive_outcome(int fd, const char *uuid, const struct ml_call *call,
     int status = wire_get_outcome(&answer, result, err);
     wait_closed(fd);
     if (status < 0)
-        add_context(call, err);
+        add_context(call, uuid, err);
     return status;
 }
 
+/* The frame and the descriptors go out in one message, before anybody has accepted: the spare call
+ * finds all of it when it wakes up, and no round trip is lost. */
 int ml_exec(struct ml_ctx *ctx, const struct ml_key *key, const struct ml_call *call,
             struct ml_value *result, struct ml_error *err)
 {

@@ -1,3 +1,5 @@
+/* Keys and their text forms. Parsed by hand: uuid_parse(3) knows no form without hyphens, and both
+ * forms are to be read by one parser that is exact about what goes before and behind. */
 #include <stdio.h>
 #include <string.h>
 #include <uuid/uuid.h>
@@ -6,6 +8,8 @@
 #include "modload/modload.h"
 #include "registry_store/store.h"
 
+/* uuid_generate_random(3), not uuid_generate(3): that one falls back to the time and the network
+ * card's address, from which a key could be guessed. */
 void ml_key_generate(struct ml_key *key)
 {
     uuid_generate_random(key->bytes);
@@ -22,6 +26,8 @@ void ml_key_to_hex(const struct ml_key *key, char text[ML_KEY_TEXT_SIZE])
         snprintf(text + 2 * i, 3, "%02x", key->bytes[i]);
 }
 
+/* -1 for what is none. Not isxdigit(3), which asks the locale. Setting bit 0x20 makes a-f of A-F,
+ * and of nothing else. */
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
@@ -47,6 +53,7 @@ static bool parse_digits(const char *text, bool hyphens, struct ml_key *key)
     return *p == '\0';
 }
 
+/* `wanted` is the form that was asked for, so that the message names it. */
 static int bad_key(const char *text, const char *wanted, struct ml_error *err)
 {
     ml_error_set(err, ML_DATA, "bad_key", "'%s' is not %s", text, wanted);
@@ -82,6 +89,7 @@ int ml_key_parse(const char *text, struct ml_key *key, struct ml_error *err)
     return parse_form(text, true, "a UUID or a key of 32 hex digits", key, err);
 }
 
+/* The store's own rule is about paths; that a name must not read as a key is ours. */
 bool ml_name_valid(const char *name)
 {
     struct ml_key key;

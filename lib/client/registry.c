@@ -6,10 +6,12 @@
 #include "base/error.h"
 #include "client/context.h"
 
+/* 4 digits tell 65536 keys apart: with fewer, a word is more likely a name that was mistyped. */
 enum { PREFIX_MIN = 4 };
 
 /* ---- which key a word stands for ---- */
 
+/* The first key that was found, and how many were: never more than 2. */
 struct prefix_match {
     char uuid[ML_UUID_SIZE];
     int found;
@@ -23,7 +25,8 @@ static int prefix_matches(const char *uuid, const char *bundle, void *arg)
 }
 
 /* Lower-cases the hex digits of a prefix, without its hyphens. False when it is the prefix of
- * neither text form of a key: the one has every hyphen as far as it goes, the other none. */
+ * neither text form of a key: the one has every hyphen as far as it goes, the other none. A whole
+ * key does not come here: it was parsed before. */
 static bool prefix_digits(const char *word, char digits[33])
 {
     bool uuid_form = strchr(word, '-') != NULL;
@@ -43,6 +46,8 @@ static bool prefix_digits(const char *word, char digits[33])
     return n >= PREFIX_MIN;
 }
 
+/* The entries are walked: with 4 digits known that is one of 256 shards, and no index has to be
+ * kept true. */
 static int resolve_prefix(struct store *store, const char *word, struct ml_key *key,
                           struct ml_error *err)
 {
@@ -65,7 +70,8 @@ static int resolve_prefix(struct store *store, const char *word, struct ml_key *
     return ml_error_hint(err, "give more of its digits: modload list");
 }
 
-/* name, or name@version: the version must be that of the entry's bundle. */
+/* name, or name@version: the version must be that of the entry's bundle. Three looks that take no
+ * lock: an entry that is changed in between gives the old or the new answer. */
 static int resolve_name(struct store *store, const char *word, struct ml_key *key,
                         struct ml_error *err)
 {
@@ -89,6 +95,17 @@ static int resolve_name(struct store *store, const char *word, struct ml_key *ke
     return ml_key_from_uuid(uuid, key, err);
 }
 
+/* "name" or "name@anything": what follows the @ is compared, never made a path of. */
+/* Whether somebody meant a key: as long as one, or with its hyphens. Such a word with a fault in it
+ * must not pass for a name, or for a prefix of another key. */
+static bool is_key_shaped(const char *word)
+{
+    size_t n = strlen(word);
+    bool hyphens =
+        n > 23 && word[8] == '-' && word[13] == '-' && word[18] == '-' && word[23] == '-';
+    return hyphens || (n >= 30 && strspn(word, "0123456789abcdefABCDEF-") == n);
+}
+
 static bool is_name_form(const char *word)
 {
     char name[ML_NAME_SIZE];
@@ -100,6 +117,9 @@ static bool is_name_form(const char *word)
     return ml_name_valid(name);
 }
 
+/* A whole key needs no registry, so that a new one can be registered where there is none yet.
+ * Errors of a name that is also a prefix are dropped: the prefix has the last word, and the last
+ * error. */
 int ml_resolve(struct ml_ctx *ctx, const char *word, struct ml_key *key, struct ml_error *err)
 {
     struct store *store;
@@ -107,7 +127,7 @@ int ml_resolve(struct ml_ctx *ctx, const char *word, struct ml_key *key, struct 
     if (ml_key_parse(word, key, NULL) == 0)
         return 0;
     bool prefix = prefix_digits(word, digits);
-    if (!prefix && !is_name_form(word)) {
+    if (is_key_shaped(word) || (!prefix && !is_name_form(word))) {
         ml_error_set(err, ML_DATA, "bad_key", "'%s' is neither a key nor a name", word);
         return ml_error_hint(err,
                              "give a UUID, 32 hex digits, the first 4 or more of them, or a name");
@@ -134,7 +154,8 @@ int ml_lookup(struct ml_ctx *ctx, const struct ml_key *key, char bundle[ML_BUNDL
 }
 
 /* The name for an entry when none was asked for: the one it has, else the plugin's own if that is
- * free. */
+ * free. A link left by an entry that was taken out does not make it taken. The write lock is not
+ * held yet: another writer may take the name in between, and store_change_entry() then says so. */
 static void choose_name(struct store *store, const char *uuid, struct ml_register_result *result)
 {
     char owner[STORE_UUID_SIZE], bundle[STORE_BUNDLE_SIZE];
@@ -156,6 +177,8 @@ int ml_bundle_resolve(struct ml_ctx *ctx, const char *prefix, char bundle[ML_BUN
     return store_bundle_resolve(store, prefix, bundle, err);
 }
 
+/* Everything that can be refused is refused before the lock is taken; the store looks again under
+ * it. */
 int ml_register(struct ml_ctx *ctx, const struct ml_key *key, const char *bundle, const char *name,
                 const char *origin, struct ml_register_result *ret, struct ml_error *err)
 {
@@ -203,6 +226,7 @@ int ml_unregister(struct ml_ctx *ctx, const struct ml_key *key, struct ml_error 
     return store_change_entry(store, &change, err);
 }
 
+/* Errors leave texts empty: a damaged bundle must not keep a list from being shown. */
 static void entry_fill(struct store *store, const char *uuid, const char *bundle,
                        struct ml_entry *entry)
 {
@@ -225,6 +249,7 @@ int ml_entry_read(struct ml_ctx *ctx, const struct ml_key *key, struct ml_entry 
     return 0;
 }
 
+/* Carries the caller's callback through the store's own, which knows no public types. */
 struct entry_walk {
     struct store *store;
     int (*each)(const struct ml_entry *entry, void *arg);

@@ -1,3 +1,7 @@
+/* Starting a worker. All that can fail before it exists is done here, in the starter: the lock is
+ * taken, the sockets listen, the bundle is open. The worker gets them as descriptors, so it opens
+ * no path of the registry or the runtime directory by itself, and clients may queue at its sockets
+ * while it still maps the plugin. */
 #include "client/start.h"
 
 #include <errno.h>
@@ -18,10 +22,12 @@
 #include "base/scope.h"
 #include "client/wire.h"
 
+/* as many callers as may wait for one worker; net.core.somaxconn (4096 since Linux 5.4) caps it */
 enum { BACKLOG = 4096 };
 
 /* A listening socket in place of one that a dead worker left. The caller holds the worker's lock.
- */
+ * So whatever has the name is dead, and unlinking it hits nobody. The directory is ours alone
+ * (0700), so the socket's own mode does not matter. */
 static int listen_at(struct ml_ctx *ctx, const char *uuid, enum run_file file, struct ml_error *err)
 {
     char name[RUN_NAME_SIZE];
@@ -37,7 +43,9 @@ static int listen_at(struct ml_ctx *ctx, const char *uuid, enum run_file file, s
 }
 
 /* What a worker, and so a plugin, sees of the environment: nothing of the caller's but its time
- * zone. */
+ * zone. LD_PRELOAD, GLIBC_TUNABLES and their like would decide what code runs beside the plugin;
+ * secrets in the caller's environment are none of its business; and a worker must not differ by who
+ * happened to load it first. A zone that does not fit is left out. */
 static void worker_environment(char *env[8], char tz[256])
 {
     static char path[] = "PATH=/usr/local/bin:/usr/bin:/bin", lang[] = "LANG=C.UTF-8";
@@ -60,12 +68,15 @@ static void worker_environment(char *env[8], char tz[256])
     env[n] = NULL;
 }
 
-/* Copies `from` to where the targets of later dup2 calls cannot hit it. */
+/* Copies `from` to where the targets of later dup2 calls cannot hit it: dup2(2) silently closes
+ * what has the target's number. */
 static int move_high(int from)
 {
     return fcntl(from, F_DUPFD_CLOEXEC, WORKER_FD_END);
 }
 
+/* 0, or an errno, as the posix_spawn functions return it; several failures are or-ed, and then only
+ * say that something failed. `high` is the caller's to close. */
 static int add_actions(posix_spawn_file_actions_t *actions, const int fds[], int high[])
 {
     int failed = 0;
@@ -80,7 +91,9 @@ static int add_actions(posix_spawn_file_actions_t *actions, const int fds[], int
     return failed;
 }
 
-/* A new session, no signal ignored or blocked, whatever the caller had. */
+/* A new session, no signal ignored or blocked, whatever the caller had. The session keeps Ctrl-C at
+ * the caller's terminal from it. SIGKILL and SIGSTOP cannot be set to anything (sigaction(2),
+ * EINVAL), so they are not asked for. */
 static int add_attributes(posix_spawnattr_t *attr)
 {
     sigset_t none, all;
@@ -93,6 +106,8 @@ static int add_attributes(posix_spawnattr_t *attr)
                                               POSIX_SPAWN_SETSIGDEF);
 }
 
+/* posix_spawn, not fork: the caller may have threads, and much memory, whose page tables a fork
+ * would copy. The starter's pid goes along for PR_SET_PDEATHSIG's race (worker/main.c: settle). */
 static int spawn_worker(const char *uuid, const char *bundle, const int fds[], pid_t *pid,
                         struct ml_error *err)
 {
@@ -148,6 +163,8 @@ static void kill_worker(pid_t pid)
     waitpid(pid, NULL, 0);
 }
 
+/* Anything else than the two is a worker that talks nonsense: a plugin's constructor may have
+ * written to its descriptors. */
 static int start_given_up(int errnum, int64_t timeout_ms, struct ml_error *err)
 {
     if (errnum == ETIMEDOUT)
@@ -158,6 +175,8 @@ static int start_given_up(int errnum, int64_t timeout_ms, struct ml_error *err)
     return ml_error_errno(err, ML_PROTOCOL, errnum, "the worker sent nothing sensible");
 }
 
+/* The worker's first word. Where it is an error, or nothing, the worker is reaped here, so that
+ * when this returns -1 its lock is gone and the number is nobody's. */
 static int wait_ready(pid_t pid, int ready, const struct start_limits *limits, struct ml_error *err)
 {
     struct wire_head head;
@@ -178,6 +197,7 @@ static int wait_ready(pid_t pid, int ready, const struct start_limits *limits, s
     return status;
 }
 
+/* What a worker that never was ready leaves: it removes its files only when it leaves by itself. */
 static void remove_run_files(struct ml_ctx *ctx, const char *uuid)
 {
     for (enum run_file file = RUN_LOCK; file <= RUN_CALL; file++) {
@@ -187,6 +207,8 @@ static void remove_run_files(struct ml_ctx *ctx, const char *uuid)
     }
 }
 
+/* The entry is looked up here, under the worker's lock: what it points at now is what is loaded. A
+ * worker that fails to be spawned leaves sockets, which worker_start() removes. */
 static int start(struct ml_ctx *ctx, const char *uuid, int lock_fd,
                  const struct start_limits *limits, pid_t *pid, struct ml_error *err)
 {

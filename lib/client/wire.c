@@ -1,3 +1,6 @@
+/* Frames over a Unix stream socket: client/wire.h has the format. This file looks at lengths,
+ * counts and types, never at what a call means. It is used by both sides, and neither trusts the
+ * other: a client is not the worker's user by proof alone, and behind a worker stands a plugin. */
 #include "client/wire.h"
 
 #include <errno.h>
@@ -15,10 +18,13 @@ _Static_assert(sizeof(struct wire_outcome) == 24, "part of the wire format");
 
 /* ---- sending ---- */
 
+/* Room for the descriptors of one message, aligned as cmsg(3) asks for: a char array alone need not
+ * be. */
 struct control {
     _Alignas(struct cmsghdr) char space[CMSG_SPACE(WIRE_FDS * sizeof(int))];
 };
 
+/* The kernel takes copies when the message is sent: the caller may close his at once. */
 static void attach_fds(struct msghdr *msg, struct control *control, const int *fds, size_t n_fds)
 {
     msg->msg_control = control->space;
@@ -41,6 +47,7 @@ static void advance(struct iovec *iov, size_t n_iov, size_t n)
     }
 }
 
+/* MSG_NOSIGNAL: a library must not have its program killed by SIGPIPE because a worker has gone. */
 int wire_send(int fd, enum wire_type type, const void *payload, size_t size, const int *fds,
               size_t n_fds)
 {
@@ -75,7 +82,9 @@ static void close_all(const int *fds, size_t n)
         close(fds[i]);
 }
 
-/* Takes the descriptors out of a message; those that nobody asked for are closed. */
+/* Takes the descriptors out of a message; those that nobody asked for are closed, or each message
+ * could leave some open in us until there are no more. MSG_CTRUNC means that some are missing: then
+ * none counts. */
 static void take_fds(struct msghdr *msg, int *fds, size_t *n_fds)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
@@ -93,7 +102,9 @@ static void take_fds(struct msghdr *msg, int *fds, size_t *n_fds)
     }
 }
 
-/* 0 when there is something to read. */
+/* 0 when there is something to read. -1 with errno: ETIMEDOUT, ECANCELED, or poll's own. A cancel
+ * goes before data that is there: who cancels has stopped caring. A cancel_fd of -1 is ignored by
+ * poll(2). */
 static int wait_readable(int fd, int cancel_fd, int64_t deadline)
 {
     struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = cancel_fd, .events = POLLIN}};
@@ -114,6 +125,7 @@ static int wait_readable(int fd, int cancel_fd, int64_t deadline)
     }
 }
 
+/* Where a frame comes from, and until when: what each read of a part of it needs again. */
 struct source {
     int fd, cancel_fd;
     int64_t deadline;
@@ -121,7 +133,9 @@ struct source {
     size_t *n_fds;
 };
 
-/* Reads exactly `size` bytes. 1; 0 at an end before the first byte; -1. */
+/* Reads exactly `size` bytes. 1; 0 at an end before the first byte; -1. MSG_DONTWAIT because
+ * poll(2) may be wrong about there being something (select(2), BUGS); the wait is in poll, which
+ * knows the deadline. */
 static int receive_exactly(const struct source *from, void *data, size_t size)
 {
     size_t have = 0;
@@ -152,6 +166,7 @@ static int receive_exactly(const struct source *from, void *data, size_t size)
     return 1;
 }
 
+/* Magic first: of what is not ours, the version says nothing. 1, or -1 with errno. */
 static int check_head(const struct wire_head *head)
 {
     errno = head->magic != WIRE_MAGIC       ? EPROTO
@@ -161,6 +176,7 @@ static int check_head(const struct wire_head *head)
     return errno ? -1 : 1;
 }
 
+/* The head is checked before a byte of memory is taken for what it promises: at most WIRE_MAX. */
 static int receive_frame(const struct source *from, struct wire_head *head, struct buf *payload)
 {
     int status = receive_exactly(from, head, sizeof *head);
@@ -181,6 +197,7 @@ static int receive_frame(const struct source *from, struct wire_head *head, stru
     return 1;
 }
 
+/* A frame that failed gives no descriptors away: those that had come are closed here. */
 int wire_receive(int fd, struct wire_head *head, struct buf *payload, int fds[WIRE_FDS],
                  size_t *n_fds, int cancel_fd, int64_t deadline)
 {
@@ -199,6 +216,8 @@ int wire_receive(int fd, struct wire_head *head, struct buf *payload, int fds[WI
 
 /* ---- outcomes ---- */
 
+/* A BOOL is copied by its name: it sets one byte of the union, and the other seven may be
+ * anything. */
 void wire_put_value(struct buf *payload, const struct ml_value *value)
 {
     struct wire_outcome out = {.value_type = value->type};
@@ -237,11 +256,15 @@ static bool next_text(const char **p, const char *end, char *to, size_t size)
     return true;
 }
 
+/* From a worker of ours this cannot come; a plugin that wrote into its report is not let through
+ * either (worker/supervisor.c: report_usable). */
 static int bad_outcome(struct ml_error *err)
 {
     return ml_error_set(err, ML_PROTOCOL, NULL, "the worker sent an answer that is none");
 }
 
+/* 0 to 255 is what an exit status can be (wait(2)): anything else was not made by wire_put_error().
+ * Texts that are too long are cut, not refused: the failure itself is what counts. */
 static int get_error(int status, const char *p, const char *end, struct ml_error *err)
 {
     struct ml_error got = {.status = status};
@@ -255,6 +278,8 @@ static int get_error(int status, const char *p, const char *end, struct ml_error
     return -1;
 }
 
+/* On failure `value` holds nothing to free. STRING and BYTES are the last two of the enumeration.
+ * The NUL behind the data is ours, so that printing it as a text can never run on. */
 static int get_value(const struct wire_outcome *out, const char *data, struct ml_value *value,
                      struct ml_error *err)
 {
@@ -276,6 +301,8 @@ static int get_value(const struct wire_outcome *out, const char *data, struct ml
     return 0;
 }
 
+/* The size has to agree with the frame to the byte: nothing is read beyond, and nothing is hidden
+ * behind. */
 int wire_get_outcome(const struct buf *payload, struct ml_value *value, struct ml_error *err)
 {
     struct wire_outcome out;

@@ -1,14 +1,17 @@
 /* The wire between a client and a worker: frames over a Unix stream socket, on one machine, so in
  * the machine's byte order. The whole format:
  *
- *     frame    := head payload                          head.length bytes of payload, at most
- * WIRE_MAX CALL     := u32 timeout_ms (0: none), u32 n, then n texts, each with its NUL: the
- * function, its arguments. With the head come three descriptors: the call's standard input, output
- * and error. A client that shuts down its sending side, or goes away, cancels the call. OUTCOME  :=
- * struct wire_outcome, then `size` bytes: a result's data; or, for a failure, four texts, each with
- * its NUL: outcome, code, message, hint QUERY    := nothing                               STATUS :=
- * struct wire_status RELEASE  := u32 enum ml_release_mode              LEAVING := nothing; then the
- * worker ends
+ *     frame    := head payload        head.length bytes of payload, at most WIRE_MAX
+ *     CALL     := u32 timeout_ms (0: none), u32 n, then n texts, each with its NUL: the function,
+ *                 its arguments. With the head come three descriptors: the call's standard input,
+ *                 output and error. A client that shuts down its sending side, or goes away,
+ *                 cancels the call.
+ *     OUTCOME  := struct wire_outcome, then `size` bytes: a result's data; or, for a failure, four
+ *                 texts, each with its NUL: outcome, code, message, hint
+ *     QUERY    := nothing
+ *     STATUS   := struct wire_status
+ *     RELEASE  := u32 enum ml_release_mode
+ *     LEAVING  := nothing; then the worker ends
  *
  * CALL goes to a worker's call socket and is answered by one OUTCOME; the supervisor closes the
  * connection after it, when nothing of the call is left. QUERY and RELEASE go to the control

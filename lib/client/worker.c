@@ -1,4 +1,6 @@
-/* The life of workers, seen from outside. */
+/* The life of workers, seen from outside: are they there, start them, end them. Two things decide
+ * and nothing else does: the flock on the lock file says whether a worker lives, its own answer
+ * says what it is. No pid is ever read from a file, so none can be outdated. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,11 +21,13 @@
 #include "client/wire.h"
 
 enum {
-    QUERY_MS =
-        2000, /* a worker runs no plugin code after its start: it answers at once, or is stopped */
+    /* A worker runs no plugin code after its start: it answers at once, or it is stopped. */
+    QUERY_MS = 2000,
+    /* ... and a list of many must not wait so long for each that is stopped. */
+    LIST_MS = 300,
     RELEASE_MS = 10000,
-    DRAIN_MS = 250, /* past its last call a worker needs a moment to go; for calls of others nobody
-                       waits */
+    /* Past its last call a worker needs a moment to go; for calls of others nobody waits. */
+    DRAIN_MS = 250,
 };
 
 static int64_t deadline_in(int64_t ms)
@@ -39,6 +43,8 @@ static bool nobody(int errnum)
     return errnum == ENOENT || errnum == ECONNREFUSED || errnum == ECONNRESET || errnum == EPIPE;
 }
 
+/* 1, or 2 when it is draining. Its texts are not trusted to have a NUL: a plugin's code shares the
+ * worker's memory. */
 static int read_status(const struct buf *payload, struct ml_worker_status *ret,
                        struct ml_error *err)
 {
@@ -47,6 +53,7 @@ static int read_status(const struct buf *payload, struct ml_worker_status *ret,
         return ml_error_set(err, ML_PROTOCOL, NULL, "the worker sent an answer that is none");
     memcpy(&in, payload->data, sizeof in);
     *ret = (struct ml_worker_status){
+        .answers = true,
         .pid = in.pid,
         .uptime_ms = in.uptime_ms,
         .calls = in.calls,
@@ -64,6 +71,7 @@ static int read_status(const struct buf *payload, struct ml_worker_status *ret,
     return in.draining ? 2 : 1;
 }
 
+/* Says why from errno. There is a worker, since its socket took us, so it is never "not loaded". */
 static int no_answer(const char *uuid, struct ml_error *err)
 {
     if (errno == EPROTONOSUPPORT) {
@@ -109,6 +117,22 @@ int ml_worker_query(struct ml_ctx *ctx, const struct ml_key *key, struct ml_work
     return runtime > 0 ? 1 : runtime;
 }
 
+/* One worker of a list. What does not answer is there all the same, and must not hide the others.
+ */
+static int visit_worker(struct ml_ctx *ctx, const char *uuid,
+                        int (*each)(const struct ml_worker_status *status, void *arg), void *arg)
+{
+    struct ml_worker_status worker = {.answers = false};
+    int got = worker_query(ctx, uuid, deadline_in(LIST_MS), &worker, NULL, NULL);
+    if (got == 0)
+        return 0;
+    if (got < 0)
+        ml_key_from_uuid(uuid, &worker.key, NULL);
+    return each(&worker, arg);
+}
+
+/* The control sockets are the list. A file that only looks like one costs a failed connect; a
+ * worker that began or left since is a matter of when one looked. */
 int ml_workers(struct ml_ctx *ctx, int (*each)(const struct ml_worker_status *status, void *arg),
                void *arg, struct ml_error *err)
 {
@@ -121,15 +145,12 @@ int ml_workers(struct ml_ctx *ctx, int (*each)(const struct ml_worker_status *st
         return ml_error_errno(err, 0, errno, "cannot read '%s'", ctx->run_path);
     int status = 0;
     for (struct dirent *e; status == 0 && (e = readdir(dir)) != NULL;) {
-        struct ml_worker_status worker;
         char uuid[ML_UUID_SIZE];
         if (strlen(e->d_name) <= 36 || strcmp(e->d_name + 36, ".control") != 0)
             continue;
         snprintf(uuid, sizeof uuid, "%.36s", e->d_name);
-        int got = store_uuid_valid(uuid)
-                      ? worker_query(ctx, uuid, deadline_in(QUERY_MS), &worker, NULL, err)
-                      : 0;
-        status = got > 0 ? each(&worker, arg) : got;
+        if (store_uuid_valid(uuid))
+            status = visit_worker(ctx, uuid, each, arg);
     }
     return status;
 }
@@ -137,7 +158,8 @@ int ml_workers(struct ml_ctx *ctx, int (*each)(const struct ml_worker_status *st
 /* ---- loading ---- */
 
 /* Takes the worker's lock: 1; 0 when another process has it. A file that was unlinked between our
- * open and our lock is a ghost that nobody else will look at, so then again. */
+ * open and our lock is a ghost that nobody else will look at, so then again. The loop ends: each
+ * turn means that some other worker came or went in that moment. */
 static int take_lock(struct ml_ctx *ctx, const char *uuid, int *ret_fd, struct ml_error *err)
 {
     char name[RUN_NAME_SIZE];
@@ -162,7 +184,10 @@ static int take_lock(struct ml_ctx *ctx, const char *uuid, int *ret_fd, struct m
 }
 
 /* One try. 1: started; 0: there is one; -1; 2: another process is at it, or a worker is just
- * leaving. */
+ * leaving. The lock is tried before the socket is asked: a worker that hangs while it starts
+ * listens already, but would answer nobody. The lock stays open here until worker_start() returns;
+ * from then on the worker's copy holds it, since flock belongs to the open file, not to the
+ * descriptor (flock(2)). */
 static int try_load(struct ml_ctx *ctx, const char *uuid, const struct start_limits *limits,
                     int64_t deadline, pid_t *pid, struct ml_error *err)
 {
@@ -182,6 +207,9 @@ static int try_load(struct ml_ctx *ctx, const char *uuid, const struct start_lim
     return 0;
 }
 
+/* Waits for others with pauses that double up to 16 ms: a start takes a few milliseconds, and flock
+ * can be polled for only by trying. QUERY_MS more than the time limit, so that whoever waits for
+ * another's start does not give up before that does. */
 int ml_load(struct ml_ctx *ctx, const struct ml_key *key, int64_t timeout_ms, int cancel_fd,
             pid_t *pid, struct ml_error *err)
 {
@@ -209,6 +237,7 @@ int ml_load(struct ml_ctx *ctx, const struct ml_key *key, int64_t timeout_ms, in
 
 /* ---- releasing ---- */
 
+/* The same words as of a call, but another hint: who releases wants to know what there is. */
 static int not_loaded(const char *uuid, struct ml_error *err)
 {
     ml_error_set(err, ML_NOT_LOADED, NULL, "%s is not loaded", uuid);
@@ -217,7 +246,7 @@ static int not_loaded(const char *uuid, struct ml_error *err)
 
 /* The worker answered on `conn` after `pidfd` was opened, so the number was its own then. It ends
  * when the pidfd says so; the connection's end comes a moment earlier, and will do where there is
- * no pidfd. */
+ * no pidfd. 0 when it is gone; 1 when it is draining; -1. */
 static int wait_gone(const char *uuid, int conn, int pidfd, enum ml_release_mode mode,
                      struct ml_error *err)
 {
@@ -239,6 +268,8 @@ static int wait_gone(const char *uuid, int conn, int pidfd, enum ml_release_mode
     return got == 0 || (got < 0 && nobody(errno)) ? not_loaded(uuid, err) : no_answer(uuid, err);
 }
 
+/* One connection for question and order: both reach the same worker, even if another one is started
+ * meanwhile. */
 int ml_release(struct ml_ctx *ctx, const struct ml_key *key, enum ml_release_mode mode,
                struct ml_error *err)
 {

@@ -1,7 +1,13 @@
+/* The call process: waits for a client, reads one CALL, hands the connection to its supervisor,
+ * runs the plugin's function and leaves the outcome in shared memory. It is forked ahead of its
+ * client, so all that can be done before is done before. From the function's start on nothing here
+ * is to be trusted, the heap and the descriptors least; what came of it is judged by the
+ * supervisor. */
 #include "worker/call.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +29,11 @@ static struct call_report *report;
 
 /* ---- the end of a call ---- */
 
-/* Writes straight into the shared memory: after a plugin's function, the heap may be in ruins. */
+/* Writes straight into the shared memory: after a plugin's function, the heap may be in ruins.
+ * `put` writes through a buffer that lies on the report and is larger than any outcome (WIRE_MAX),
+ * so it never reallocates. `done` is stored last, and with release order: a supervisor that sees it
+ * sees all before it. _exit(2), since atexit functions and destructors of a plugin could hang or
+ * crash a call that has its result. */
 static _Noreturn void finish(void (*put)(struct buf *, const void *), const void *what)
 {
     static atomic_flag finished = ATOMIC_FLAG_INIT;
@@ -48,7 +58,8 @@ static void put_error(struct buf *out, const void *error)
     wire_put_error(out, error);
 }
 
-/* ml_fail: `struct ml_host`'s only function so far. */
+/* ml_fail: `struct ml_host`'s only function so far. `code` and `fmt` are the plugin's: both are cut
+ * to what the error holds. */
 __attribute__((format(printf, 2, 0))) static void host_fail(const char *code, const char *fmt,
                                                             va_list ap)
 {
@@ -65,6 +76,9 @@ const struct ml_host call_host = {.size = sizeof call_host, .fail = host_fail};
 
 /* ---- its beginning ---- */
 
+/* The directory of the socket is ours alone already; this holds where its mode was widened, or
+ * where a descriptor of ours was passed on. The uid is that of the moment of connect(2): see
+ * unix(7). */
 static bool same_user(int conn)
 {
     struct ucred peer;
@@ -72,6 +86,8 @@ static bool same_user(int conn)
     return getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
 }
 
+/* ECONNABORTED is a client that left while it queued. Any other error, EINVAL after the worker's
+ * shutdown of the socket among them, means that no client will come any more. */
 static int accept_client(int listener)
 {
     for (;;) {
@@ -122,7 +138,15 @@ static int split_texts(struct buf *frame, uint32_t *timeout_ms, char ***ret_text
     return texts != NULL && p == end ? 0 : -1;
 }
 
-/* The supervisor gets the connection; this process keeps nothing of it. */
+static bool caller_gone(int conn)
+{
+    struct pollfd p = {.fd = conn, .events = POLLRDHUP};
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP)) != 0;
+}
+
+/* The supervisor gets the connection; this process keeps nothing of it. A datagram of
+ * SOCK_SEQPACKET goes whole or not at all. The descriptor goes along as SCM_RIGHTS (unix(7)); the
+ * control buffer is a union for the alignment that CMSG_FIRSTHDR relies on. */
 static void begin(const struct call_setup *setup, int conn, uint32_t timeout_ms)
 {
     struct call_begin message = {timeout_ms};
@@ -146,7 +170,8 @@ static void begin(const struct call_setup *setup, int conn, uint32_t timeout_ms)
     close(setup->supervisor);
 }
 
-/* The caller's own standard descriptors, at 0, 1 and 2. */
+/* The caller's own standard descriptors, at 0, 1 and 2. They may be closed by the function as it
+ * likes: nothing of ours is behind them. */
 static void take_stdio(int fds[WIRE_FDS])
 {
     for (int i = 0; i < WIRE_FDS; i++)
@@ -161,6 +186,8 @@ static void take_stdio(int fds[WIRE_FDS])
 
 /* ---- the call itself ---- */
 
+/* Looks through the descriptor, not through dlsym(3): what is not in the descriptor has no
+ * signature, and must not be called with a guessed one. */
 static _Noreturn void undefined(const struct object *object, const char *name)
 {
     struct ml_error err = ML_ERROR_INIT;
@@ -172,11 +199,11 @@ static _Noreturn void undefined(const struct object *object, const char *name)
     strcpy(err.outcome, "undefined_function");
     if (nearest.word != NULL)
         ml_error_hint(&err, "did you mean '%s'?", nearest.word);
-    else
-        ml_error_hint(&err, "see what it has: modload info %s", d->name);
     finish(put_error, &err);
 }
 
+/* All that can be refused is refused before the stub is entered, so that "bad argument" means that
+ * the plugin was not touched. `scratch` has to live until finish() has copied the value. */
 static _Noreturn void invoke(const struct object *object, char *const *texts, size_t n)
 {
     struct ml_error err = ML_ERROR_INIT;
@@ -195,6 +222,10 @@ static _Noreturn void invoke(const struct object *object, char *const *texts, si
     finish(put_value, &value);
 }
 
+/* The order matters: the byte to the worker first, so that a client that never sends its frame does
+ * not hold up the next one; the frame before the supervisor gets the connection, so that the clock
+ * starts when the call could. The frame is never freed: the arguments point into it, and the
+ * process ends with them. */
 _Noreturn void call_run(const struct call_setup *setup)
 {
     struct wire_head head;
@@ -217,6 +248,8 @@ _Noreturn void call_run(const struct call_setup *setup)
     if (head.type != WIRE_CALL || n_fds != WIRE_FDS ||
         split_texts(&frame, &timeout_ms, &texts, &n) < 0)
         refuse(conn, EPROTO);
+    if (caller_gone(conn))
+        _exit(0); /* it waited in the queue and gave up: what it was told, must be so */
     begin(setup, conn, timeout_ms);
     take_stdio(fds);
     invoke(setup->object, texts, n);

@@ -1,3 +1,6 @@
+/* Between texts and the values of C, by a function's signature. Strict, and the same on every
+ * machine: what does not fit is refused with the range, never cut or wrapped. Nothing is allocated:
+ * a slot points to the text itself, a value into the plugin's memory. */
 #include "worker/convert.h"
 
 #include <inttypes.h>
@@ -10,6 +13,7 @@
 
 /* ---- arguments ---- */
 
+/* One argument on its way, with what its errors have to name. */
 struct argument {
     const struct ml_function *function;
     const struct ml_param *param;
@@ -17,6 +21,7 @@ struct argument {
     const char *text;
 };
 
+/* Whatever is wrong with an argument, what helps is the signature. */
 static int usage_hint(const struct ml_function *function, struct ml_error *err)
 {
     if (err != NULL)
@@ -24,6 +29,7 @@ static int usage_hint(const struct ml_function *function, struct ml_error *err)
     return ml_error_hint(err, "usage: %s", function->signature);
 }
 
+/* The text is cut at 100 bytes: a megabyte of it would push the reason out of the message. */
 static int bad_argument(const struct argument *a, const char *why, struct ml_error *err)
 {
     const char *name = a->param->name;
@@ -33,6 +39,8 @@ static int bad_argument(const struct argument *a, const char *why, struct ml_err
     return usage_hint(a->function, err);
 }
 
+/* The range is worked out from the width, so that it is right for every type. Floats have no
+ * `bits`. */
 static int number_fault(const struct argument *a, enum number_fault fault, const char *noun,
                         struct ml_error *err)
 {
@@ -50,6 +58,7 @@ static int number_fault(const struct argument *a, enum number_fault fault, const
     return bad_argument(a, why, err);
 }
 
+/* Four spellings and no more: "yes" or "on" would be a guess. 0 and 1, since scripts have those. */
 static int to_bool(const struct argument *a, union ml_slot *slot, struct ml_error *err)
 {
     bool yes = strcmp(a->text, "true") == 0 || strcmp(a->text, "1") == 0;
@@ -59,6 +68,7 @@ static int to_bool(const struct argument *a, union ml_slot *slot, struct ml_erro
     return 1;
 }
 
+/* Of UTF-8 only ASCII has one byte: a letter with an accent is refused rather than cut in half. */
 static int to_char(const struct argument *a, union ml_slot *slot, struct ml_error *err)
 {
     if (strlen(a->text) != 1)
@@ -67,6 +77,8 @@ static int to_char(const struct argument *a, union ml_slot *slot, struct ml_erro
     return 1;
 }
 
+/* A name or, since C lets any value of the integer beneath be passed, a number within its width. Of
+ * the names as many are told as the message holds. */
 static int to_enum(const struct argument *a, union ml_slot *slot, struct ml_error *err)
 {
     const struct ml_type *type = &a->param->type;
@@ -88,7 +100,8 @@ static int to_enum(const struct argument *a, union ml_slot *slot, struct ml_erro
     return bad_argument(a, why, err);
 }
 
-/* Fills one parameter, and returns how many slots it took: 1, or -1. */
+/* Fills one parameter, and returns how many slots it took: 1, or -1. An unknown kind cannot come
+ * from a descriptor of our ABI version; it is refused, not guessed. */
 static int to_slot(const struct argument *a, union ml_slot *slot, struct ml_error *err)
 {
     const struct ml_type *type = &a->param->type;
@@ -123,7 +136,9 @@ static int to_slot(const struct argument *a, union ml_slot *slot, struct ml_erro
                         a->function->name, a->position, type->kind);
 }
 
-/* The size of bytes: how many there are, or what the caller said, if there are as many. */
+/* The size of bytes: how many there are, or what the caller said, if there are as many. A text
+ * cannot hold a NUL, so strlen is the size. A smaller one is let through: it reads less than there
+ * is. A larger one would have the function read beyond our memory. */
 static int to_size(const struct argument *bytes, const char *said, union ml_slot *slot,
                    struct ml_error *err)
 {
@@ -148,6 +163,7 @@ static size_t count_sized(const struct ml_function *f)
     return n;
 }
 
+/* Counts as the signature shows them, without the sizes that may be given as well. */
 static int wrong_count(const struct ml_function *f, size_t n, struct ml_error *err)
 {
     ml_error_set(err, ML_DATA, "bad_argument", "%s: too %s arguments: it takes %u, and got %zu",
@@ -155,6 +171,9 @@ static int wrong_count(const struct ml_function *f, size_t n, struct ml_error *e
     return usage_hint(f, err);
 }
 
+/* With sizes, n is larger by one for each sized parameter: either all are said or none, or it could
+ * not be told which text is which. n_params is checked although the builder does: `slots` ends
+ * there. */
 int convert_args(const struct ml_function *f, char *const *texts, size_t n,
                  union ml_slot slots[CONVERT_SLOTS], struct ml_error *err)
 {
@@ -178,6 +197,7 @@ int convert_args(const struct ml_function *f, char *const *texts, size_t n,
 
 /* ---- results ---- */
 
+/* A NUL becomes "", since a string is what a char prints as. */
 static void from_char(int64_t c, char scratch[2], struct ml_value *value)
 {
     scratch[0] = (char)c;
@@ -185,6 +205,7 @@ static void from_char(int64_t c, char scratch[2], struct ml_value *value)
     *value = (struct ml_value){.type = ML_VALUE_STRING, .data = scratch, .size = strlen(scratch)};
 }
 
+/* The number where no name fits: a sum of flags is a usual thing for an enum. */
 static void from_enum(const struct ml_type *type, int64_t number, struct ml_value *value)
 {
     const struct ml_enumeration *e = type->enumeration;
@@ -199,6 +220,7 @@ static void from_enum(const struct ml_type *type, int64_t number, struct ml_valu
     }
 }
 
+/* Null is a value of its own, whatever the size says. */
 static int from_data(const struct ml_function *f, enum ml_value_type type, const void *data,
                      size_t size, struct ml_value *value, struct ml_error *err)
 {
@@ -216,6 +238,8 @@ static int from_data(const struct ml_function *f, enum ml_value_type type, const
     return 0;
 }
 
+/* strnlen, so that a string without an end is read for no more than the limit; where that leads out
+ * of the plugin's memory the call crashes, and that is the truth about it. */
 int convert_result(const struct ml_function *f, const union ml_slot result[2], char scratch[2],
                    struct ml_value *value, struct ml_error *err)
 {

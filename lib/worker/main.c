@@ -1,5 +1,7 @@
 /* modload-worker UUID BUNDLE STARTER: started by modload with the descriptors of client/start.h,
- * not by people. */
+ * not by people. The order is the point of this file: first what must hold for the plugin's code,
+ * then that code (its constructors run as it is mapped), then READY. A failure is told on the READY
+ * socket, never on stderr, which is /dev/null. */
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,7 +20,11 @@
 #include "worker/tree.h"
 #include "worker/worker.h"
 
-/* What holds for the plugin's code from its first instruction on. */
+/* What holds for the plugin's code from its first instruction on. no_new_privs keeps setuid
+ * programs inert for the plugin; cores would land in / or the user's directories, with his data in
+ * them; the working directory must not keep a file system busy. close_range closes, not only marks,
+ * what the starter had open: a descriptor that a plugin finds is one that it can use
+ * (CVE-2024-21626). */
 static void settle(pid_t starter)
 {
     /* Until it is ready it must not outlive who waits for it: nobody else would end a constructor
@@ -39,6 +45,7 @@ static void settle(pid_t starter)
     tree_adopt();
 }
 
+/* _exit, since a plugin's destructors have no business in a worker that never was. */
 static _Noreturn void fail(const struct ml_error *err)
 {
     struct buf payload = BUF_INIT;
@@ -47,6 +54,7 @@ static _Noreturn void fail(const struct ml_error *err)
     _exit(1);
 }
 
+/* A socket at its place is what tells a start by modload from one by hand. */
 int main(int argc, char **argv)
 {
     struct object object;

@@ -18,12 +18,15 @@
 #include "base/scope.h"
 #include "modload/plugin.h"
 
+/* SHA256SUMS has a line per source: 4 MiB are some 30000 of them */
 enum { SUMS_MAX = 1 << 22, HEX_DIGEST = 2 * SHA256_DIGEST_LENGTH };
 
 /* Where the host's table goes, in every object of the bundle that asks for one. */
 static void *handles[2];
 static size_t n_handles;
 
+/* Lower-case hex, as in SHA256SUMS. Block by block, so that the worker never holds an object that
+ * it also maps. */
 static int digest_of(int fd, char hex[HEX_DIGEST + 1])
 {
     unsigned char chunk[65536], digest[SHA256_DIGEST_LENGTH];
@@ -41,7 +44,8 @@ static int digest_of(int fd, char hex[HEX_DIGEST + 1])
     return 0;
 }
 
-/* Whether `sums` has the line "<hex>  <name>". */
+/* Whether `sums` has the line "<hex>  <name>". The line end is part of what is compared:
+ * "plugin.so" is not the beginning of another name. */
 static bool sums_agree(const char *sums, const char *hex, const char *name)
 {
     char line[HEX_DIGEST + 64];
@@ -59,7 +63,8 @@ static int damaged(const char *name, struct ml_error *err)
     return ml_error_hint(err, "build and register it again");
 }
 
-/* What ld.so says begins with a path that means nothing to people. */
+/* What ld.so says begins with a path that means nothing to people. It is the path that we gave it,
+ * by way of the descriptor: the reason is what comes behind. */
 static int cannot_map(const char *name, const char *why, struct ml_error *err)
 {
     const char *text = why ? why : "unknown reason";
@@ -70,7 +75,8 @@ static int cannot_map(const char *name, const char *why, struct ml_error *err)
 
 /* Opened, checked and mapped through one descriptor, so that what is mapped is what was checked.
  * The caller keeps `*fd` open while it maps more: ld.so knows an object by its path, and would take
- * the next one that gets the same number for this one. */
+ * the next one that gets the same number for this one. That it is one inode does not keep somebody
+ * from writing into it after the check; bundles are 0400, and its owner is the user himself. */
 static int map_file(int bundle_fd, const char *name, const char *sums, int *fd, void **ret,
                     struct ml_error *err)
 {
@@ -92,6 +98,8 @@ static int map_file(int bundle_fd, const char *name, const char *sums, int *fd, 
     return 0;
 }
 
+/* The magic says whether there is anything to read at all; only its first two members are looked
+ * at, which all versions share (modload/abi.h). */
 static int check_descriptor(const struct ml_descriptor *d, struct ml_error *err)
 {
     if (d == NULL || d->magic != ML_ABI_MAGIC)
@@ -107,6 +115,8 @@ static int check_descriptor(const struct ml_descriptor *d, struct ml_error *err)
                                   : "build it again: modload compile SOURCE");
 }
 
+/* Once, here, and not in each call: dlsym takes locks and memory, which a call does without. One
+ * more than there are functions, since calloc(0) may return null. */
 static int resolve_addresses(void *plugin, struct object *object, struct ml_error *err)
 {
     const struct ml_descriptor *d = object->descriptor;
@@ -119,6 +129,9 @@ static int resolve_addresses(void *plugin, struct object *object, struct ml_erro
     return 0;
 }
 
+/* Constructors and IFUNC resolvers run in here, before anybody knows whether the object is one of
+ * ours: that is why the process is settled first (main.c). The descriptors close when both are
+ * mapped; the mappings stay. */
 int object_map(int bundle_fd, struct object *ret, struct ml_error *err)
 {
     BUF_AUTO sums = BUF_INIT;
@@ -140,6 +153,8 @@ int object_map(int bundle_fd, struct object *ret, struct ml_error *err)
     return resolve_addresses(plugin, ret, err);
 }
 
+/* Both objects, since either may have been compiled with modload/plugin.h. RTLD_LOCAL keeps their
+ * two variables apart. */
 void object_attach(const struct ml_host *host)
 {
     for (size_t i = 0; i < n_handles; i++) {
@@ -154,6 +169,7 @@ static int compare_name(const void *key, const void *item)
     return strcmp(key, ((const struct ml_function *)item)->name);
 }
 
+/* By halves: the builder has sorted the table. */
 const struct ml_function *object_find(const struct object *object, const char *name)
 {
     const struct ml_descriptor *d = object->descriptor;

@@ -1,3 +1,7 @@
+/* The supervisor: owns one call from before its client until nothing of it is left. It runs no
+ * plugin code after its fork and decides alone: how the call ended is what the kernel says, and
+ * what it returned is what lies in the report, checked. While the function runs, the client's
+ * connection is open here and nowhere else, so nobody can answer in our place. */
 #include "worker/supervisor.h"
 
 #include <errno.h>
@@ -38,6 +42,8 @@ struct supervised {
 
 /* ---- making the call process ---- */
 
+/* 64 MiB of address space that cost nothing until they are written to: MAP_NORESERVE, and the
+ * kernel gives pages as they are touched. Shared, since it is made before the fork. */
 static struct call_report *share_report(void)
 {
     void *p = mmap(NULL, sizeof(struct call_report), PROT_READ | PROT_WRITE,
@@ -46,7 +52,8 @@ static struct call_report *share_report(void)
 }
 
 /* The call dies with its supervisor; a session of its own keeps its signals to itself, and a
- * terminal that it gets as its input from taking it for a background job. */
+ * terminal that it gets as its input from taking it for a background job. getppid again, since a
+ * supervisor that died before the prctl sends no signal (prctl(2)). */
 static _Noreturn void become_call(const struct supervisor_setup *setup, struct supervised *s,
                                   pid_t parent, int channel)
 {
@@ -60,7 +67,8 @@ static _Noreturn void become_call(const struct supervisor_setup *setup, struct s
     call_run(&call);
 }
 
-/* Forks the call. The channel to it, or -1. */
+/* Forks the call. The channel to it, or -1. The pidfd is opened while the child cannot have been
+ * reaped, so it is the child's. A failure leaves `s->pid` for the caller to kill. */
 static int fork_call(const struct supervisor_setup *setup, struct supervised *s)
 {
     int pair[2];
@@ -81,7 +89,8 @@ static int fork_call(const struct supervisor_setup *setup, struct supervised *s)
 
 /* ---- seeing it through ---- */
 
-/* Takes the connection and the time limit from the call. */
+/* Takes the connection and the time limit from the call. -1 when the call ended without one: its
+ * end of the channel was closed. */
 static int receive_begin(struct supervised *s, int channel)
 {
     struct call_begin begin;
@@ -104,7 +113,8 @@ static int receive_begin(struct supervised *s, int channel)
     return 0;
 }
 
-/* Until the call has a client. -1 when it ended without one, or the worker has gone. */
+/* Until the call has a client. -1 when it ended without one, or the worker has gone. No limit: a
+ * spare may wait for its client for days. */
 static int wait_begin(struct supervised *s, int channel)
 {
     struct pollfd p[2] = {{.fd = channel, .events = POLLIN}, {.fd = s->lifeline, .events = POLLIN}};
@@ -114,6 +124,9 @@ static int wait_begin(struct supervised *s, int channel)
     return p[0].revents & POLLIN ? receive_begin(s, channel) : -1;
 }
 
+/* The end of the call is looked at first: when several things come at once, a result that is there
+ * counts more than the reason for which it would have been thrown away. POLLRDHUP, not POLLIN: what
+ * a client sends is of no interest, only that it stopped. */
 static enum ending wait_end(struct supervised *s)
 {
     int64_t deadline = s->timeout_ms > 0 ? clock_ms() + s->timeout_ms : -1;
@@ -146,6 +159,7 @@ static void explain_end(const siginfo_t *end, struct ml_error *err)
     snprintf(err->outcome, sizeof err->outcome, "plugin_error");
 }
 
+/* Only for calls that left no report. A timeout is one whatever signal ended it. */
 static void explain(enum ending ending, const struct supervised *s, struct ml_error *err)
 {
     switch (ending) {
@@ -168,6 +182,8 @@ static void explain(enum ending ending, const struct supervised *s, struct ml_er
     }
 }
 
+/* By outcome, which is what the caller was told: a call that was refused before the plugin was
+ * entered is "rejected", one whose worker was released "cancelled". */
 static void count(struct worker_counters *c, const struct ml_error *err, bool ok)
 {
     _Atomic uint64_t *which = ok                                          ? &c->ok
@@ -182,7 +198,8 @@ static void count(struct worker_counters *c, const struct ml_error *err, bool ok
 }
 
 /* The report that the call left, looked at before it is passed on: a plugin may have written there.
- */
+ * An error of the plugin's own is a good report too: only what is not an OUTCOME at all is thrown
+ * away. */
 static bool report_usable(const struct call_report *report, struct buf *payload,
                           struct ml_value *value, struct ml_error *err)
 {
@@ -196,6 +213,8 @@ static bool report_usable(const struct call_report *report, struct buf *payload,
     return wire_get_outcome(payload, value, err) == 0 || err->status != ML_PROTOCOL;
 }
 
+/* The time limit on sending is for a client that is stopped, or that hangs: it must not keep a
+ * supervisor for ever. A client that has gone is no failure of ours. */
 static void answer(struct supervised *s, enum ending ending)
 {
     BUF_AUTO payload = BUF_INIT;
@@ -215,6 +234,9 @@ static void answer(struct supervised *s, enum ending ending)
                        later */
 }
 
+/* The call itself goes first, so that it cannot start more; then the tree, also when the call
+ * returned well, for it may have left processes behind. Only then is there an answer, which so
+ * means that nothing is left. */
 _Noreturn void supervisor_run(const struct supervisor_setup *setup)
 {
     struct supervised s = {.counters = setup->counters,

@@ -1,3 +1,7 @@
+/* The worker's loop. One thread and one poll: signals come through a signalfd, calls say by a pipe
+ * that they were taken, questions come in through the control socket. The plugin is mapped here and
+ * never run here; calls inherit it by fork, which is what makes them cheap. One supervisor with its
+ * call waits at the call socket (the spare), so that a client need not wait for two forks. */
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -54,7 +58,8 @@ struct worker {
 /* ---- supervisors ---- */
 
 /* What a supervisor inherits and must not keep: with a copy of the lock or the lifeline, the worker
- * would look alive after its death. */
+ * would look alive after its death. The signal mask goes back to none: a call that inherited a
+ * blocked SIGTERM would not be ended by it. */
 static void drop_worker(struct worker *w)
 {
     sigset_t none;
@@ -70,6 +75,7 @@ static void drop_worker(struct worker *w)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Who is a supervisor of ours, so that tree_end() can tell them from what fell to us. */
 static bool remember(struct worker *w, pid_t pid)
 {
     if (w->n_supervisors == w->cap_supervisors) {
@@ -84,6 +90,9 @@ static bool remember(struct worker *w, pid_t pid)
     return true;
 }
 
+/* A fork that fails, or a list that cannot grow, leaves us without a spare and is tried again after
+ * RETRY_MS. A supervisor that could not be remembered still serves its one call: it is not
+ * killed. */
 static void make_spare(struct worker *w)
 {
     pid_t pid = fork();
@@ -100,7 +109,7 @@ static void make_spare(struct worker *w)
 
 /* The spare has taken a client. Making the next one at once would take a processor, and the caches,
  * from the call that somebody waits for; when it has ended, or somebody else waits, there is time.
- */
+ * One byte per call, but several may have come: the last of them took the spare. */
 static void take_in_taken(struct worker *w)
 {
     char bytes[64];
@@ -124,7 +133,13 @@ static void take_in_dead(struct worker *w)
     bool orphans = false;
     int status;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) {
+    while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | __WALL)) > 0) {
+        if (WIFSTOPPED(status)) {
+            /* Only a plugin does that. A stopped supervisor keeps no deadline, so its call ends
+             * with it. */
+            kill(pid, SIGKILL); /* our child, and not reaped: the number is still its own */
+            continue;
+        }
         orphans = orphans || WIFSIGNALED(status);
         forget(w, pid);
         if (pid == w->spare) {
@@ -139,6 +154,8 @@ static void take_in_dead(struct worker *w)
         tree_end(w->supervisor, w->n_supervisors);
 }
 
+/* SIGCHLD does not queue (signal(7)): one may stand for many, so all that have ended are taken
+ * in. */
 static void take_in_signals(struct worker *w)
 {
     struct signalfd_siginfo info;
@@ -151,6 +168,8 @@ static void take_in_signals(struct worker *w)
 
 /* ---- questions ---- */
 
+/* The second field of statm, in pages (proc(5)). 0 when it cannot be read: no question is worth
+ * failing for that. */
 static uint64_t resident_kib(void)
 {
     BUF_AUTO text = BUF_INIT;
@@ -161,6 +180,7 @@ static uint64_t resident_kib(void)
     return pages * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
 }
 
+/* A send that fails is the client's affair: it has gone, or does not read. */
 static void answer_query(struct worker *w, int conn)
 {
     struct worker_counters *c = w->counters;
@@ -185,7 +205,9 @@ static void answer_query(struct worker *w, int conn)
 }
 
 /* From now on nobody connects, the waiting spare goes, and who is in the queue learns that their
- * call never began: they may safely try again. */
+ * call never began: they may safely try again. shutdown makes the spare's accept4 fail with EINVAL;
+ * what had queued can still be accepted here. Connections that come later are refused, as if there
+ * were no worker. */
 static void turn_away_new(struct worker *w)
 {
     BUF_AUTO payload = BUF_INIT;
@@ -203,6 +225,7 @@ static void turn_away_new(struct worker *w)
         wire_send(conn, WIRE_OUTCOME, payload.data, payload.len, NULL, 0);
 }
 
+/* Order is kept: the first is the oldest, which gives way when there are too many. */
 static void drop_conn(struct worker *w, size_t i)
 {
     if (w->conn[i] == w->leaving_for)
@@ -211,6 +234,8 @@ static void drop_conn(struct worker *w, size_t i)
     memmove(w->conn + i, w->conn + i + 1, (--w->n_conns - i) * sizeof *w->conn);
 }
 
+/* The send timeout keeps a client that does not read from holding up the worker; for one that does
+ * not write CONTROL_MS does. */
 static void accept_conn(struct worker *w)
 {
     struct ucred peer;
@@ -226,7 +251,9 @@ static void accept_conn(struct worker *w)
     w->conn[w->n_conns++] = steal_fd(&conn);
 }
 
-/* Answers one question. False when the connection is through. */
+/* Answers one question. False when the connection is through. One that says what we do not know is
+ * dropped without an answer. The one that asks for a release is kept: it hears LEAVING last of
+ * all. */
 static bool serve_conn(struct worker *w, int conn)
 {
     struct wire_head head;
@@ -249,6 +276,9 @@ static bool serve_conn(struct worker *w, int conn)
 
 /* ---- the loop ---- */
 
+/* One round. The bytes of calls are read before signals are, and connections are served from the
+ * last to the first, since dropping one moves those behind it. The call socket is watched only
+ * while a spare is due: then a client that waits has one made at once. */
 static void turn(struct worker *w)
 {
     struct pollfd p[POLL_FIXED + CONNS] = {{.fd = w->signals, .events = POLLIN},
@@ -277,6 +307,10 @@ static void turn(struct worker *w)
         make_spare(w);
 }
 
+/* Supervisors end their calls and tell the clients; what outlives LEAVE_MS is killed here. The lock
+ * file goes last, while the lock is still held: whoever opens it in between gets a ghost, which
+ * take_lock() of client/worker.c tells by its inode. LEAVING is sent when all that is done: the
+ * client waits for our end after it. */
 static _Noreturn void leave(struct worker *w)
 {
     turn_away_new(w);
@@ -302,6 +336,7 @@ static _Noreturn void leave(struct worker *w)
     _exit(0);
 }
 
+/* Signals are blocked before the first child exists, so that no SIGCHLD is lost. */
 static int open_channels(struct worker *w)
 {
     sigset_t watched;
@@ -320,6 +355,8 @@ static int open_channels(struct worker *w)
     return fcntl(w->taken[0], F_SETFL, O_NONBLOCK);
 }
 
+/* READY before the first spare: the starter need not wait for its fork, and a client that comes at
+ * once waits in the socket's queue. */
 _Noreturn void worker_run(const struct worker_setup *setup)
 {
     struct worker w = {.setup = setup, .started = clock_ms(), .due = -1, .leaving_for = -1};

@@ -509,3 +509,19 @@ EOF
     ml lookup "$id"
     assert_ok
 }
+
+@test "compile: an archive that is linked in is part of what the bundle is named by" {
+    mkdir lib plugin
+    echo '{"name": "user", "version": "1.0.0", "sources": ["a.c"], "link": ["ours"]}' >plugin/modload.json
+    echo 'int ours(void); int get(void) { return ours(); }' >plugin/a.c
+    export LIBRARY_PATH=$PWD/lib
+    for value in 1 2; do
+        echo "int ours(void) { return $value; }" | cc -fPIC -x c -c -o lib/ours.o -
+        rm -f lib/libours.a
+        ar rcs lib/libours.a lib/ours.o
+        ml run --release ./plugin get
+        assert_ok
+        assert_stdout "$value"
+        assert_no_stderr
+    done
+}

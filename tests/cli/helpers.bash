@@ -33,7 +33,8 @@ world_setup() {
 
 world_teardown() {
     local left pid
-    modload release --all >/dev/null 2>&1 3>&- || :
+    MODLOAD_HOME=$BATS_TEST_TMPDIR/h MODLOAD_RUNTIME_DIR=$BATS_TEST_TMPDIR/r \
+        "$MODLOAD_BUILD/bin/modload" release --all >/dev/null 2>&1 3>&- || :
     for _ in {1..20}; do # the kernel may take a moment to bury what was killed
         left=$(world_processes)
         [ -n "$left" ] || return 0
@@ -51,7 +52,7 @@ world_teardown() {
 # in the test's own directory (a worker is given nothing, but has its lock there). What is dead but not yet waited
 # for has neither.
 world_processes() (
-    dir=$MODLOAD_RUNTIME_DIR
+    dir=${BATS_TEST_TMPDIR:?}/r # not the variable: a test may have emptied it
     unset MODLOAD_RUNTIME_DIR # or the programs below would find themselves
     {
         grep -lsaFz "MODLOAD_RUNTIME_DIR=$dir" /proc/[0-9]*/environ

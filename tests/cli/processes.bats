@@ -292,6 +292,22 @@ idle() { # nothing but the worker, and the supervisor and the call that wait for
 
 # ---- the caller goes ----
 
+@test "processes: a call that stops its supervisor is told to its caller, and nothing runs on" {
+    register_text stopper '#include <signal.h>
+#include <unistd.h>
+int stop(void) { kill(getppid(), SIGSTOP); for (;;) pause(); }
+int fine(void) { return 1; }'
+    modload load "$id" 3>&-
+    ml exec -t 0 "$id" stop
+    assert_exit 69
+    assert_no_stdout
+    assert_stderr_has "went away"
+    ml exec "$id" fine
+    assert_ok
+    assert_stdout 1
+    within eval '! grep -lsa "^State:.T" $(processes_of "$id" | sed "s|.*|/proc/&/status|")'
+}
+
 @test "processes: Ctrl-C ends the call with its caller" {
     given_loaded streams tree
     begin call exec -t 0 tree family

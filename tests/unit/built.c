@@ -12,7 +12,7 @@ void built_done(struct built *built)
 
 struct ml_build_request built_request(void)
 {
-    return (struct ml_build_request){.timeout_ms = 30000, .diagnostics_fd = -1};
+    return (struct ml_build_request){.timeout_ms = 30000, .diagnostics_fd = -1, .cancel_fd = -1};
 }
 
 static void words_read(int fd, struct built *ret)

@@ -34,6 +34,8 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
+/* Of the headers that a program was compiled with (SemVer 2.0.0). A worker may be of another one:
+ * what then fails, fails as ML_PROTOCOL. */
 #define ML_VERSION "0.1.0"
 
 /* ==== keys ==== */
@@ -47,17 +49,21 @@ struct ml_key {
 
 /* Sizes of buffers, in bytes, the NUL at the end included. */
 enum {
+    /* 36 characters (RFC 9562 section 4) */
     ML_UUID_SIZE = 37,
+    /* 32 hex digits */
     ML_KEY_TEXT_SIZE = 33,
     /* "b-" and 32 of a-z2-7: 160 bits in base32 (RFC 4648 section 6), lower case, unpadded */
     ML_BUNDLE_ID_SIZE = 35,
+    /* 64 characters: what ml_name_valid() accepts, and what a plugin may be called */
     ML_NAME_SIZE = 65,
+    /* 64 characters of a plugin's version */
     ML_VERSION_SIZE = 65,
 };
 
-/* Makes a new random key, with the version and variant bits of UUID version 4 (RFC 9562
- * section 5.4). Cannot fail. Any thread; safe after fork(): the bits come from the kernel each
- * time. */
+/* Makes a new random key, with the version and variant bits of UUID version 4 (RFC 9562 section
+ * 5.4). Cannot fail. Any thread; safe after fork(): the bits come from the kernel each time. 122 of
+ * them are random; nothing is recorded, so a new key is registered nowhere. */
 void ml_key_generate(struct ml_key *key);
 
 /* Reads a UUID: exactly 36 characters, any case; no braces, no "urn:", nothing before or behind.
@@ -68,7 +74,7 @@ int ml_key_from_uuid(const char *text, struct ml_key *key, struct ml_error *err)
 /* Reads 32 hex digits, any case. Otherwise like ml_key_from_uuid(). */
 int ml_key_from_hex(const char *text, struct ml_key *key, struct ml_error *err);
 
-/* Reads either form. Otherwise like ml_key_from_uuid(). */
+/* Reads either form; the message on failure names both. Otherwise like ml_key_from_uuid(). */
 int ml_key_parse(const char *text, struct ml_key *key, struct ml_error *err);
 
 /* Writes the UUID of a key, in lower case. Cannot fail. Any thread. */
@@ -78,15 +84,18 @@ void ml_key_to_uuid(const struct ml_key *key, char uuid[ML_UUID_SIZE]);
 void ml_key_to_hex(const struct ml_key *key, char text[ML_KEY_TEXT_SIZE]);
 
 /* Whether a text can be a name: 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first, and not a
- * key itself. Any thread. */
+ * key itself. Any thread. A name that is a key would hide the entry of that key. Hex digits that
+ * are no whole key, such as "cafe", can be a name, and then win over the keys that begin so. */
 bool ml_name_valid(const char *name);
 
 /* ==== contexts ==== */
 
-/* One registry and its workers, seen by one thread. */
+/* One registry and its workers, seen by one thread. Opaque: only the functions here look into it.
+ */
 struct ml_ctx;
 
-/* Where a context works. A null pointer means what the environment says. */
+/* Where a context works. A null pointer means what the environment says. Zeroed is a good start.
+ * Relative paths are made absolute when the context is made. */
 struct ml_ctx_options {
     /* The registry's directory. Null: MODLOAD_HOME, else $XDG_DATA_HOME/modload, else
      * $HOME/.local/share/modload (XDG Base Directory Specification 0.8; relative XDG paths do not
@@ -98,16 +107,19 @@ struct ml_ctx_options {
      */
     const char *runtime_dir;
 
-    /* How long to wait for another process's lock, in milliseconds; 0 tries once. */
+    /* How long to wait for another process's lock, in milliseconds; 0 tries once. Locks are held
+     * for the time of one change, so only a writer that was stopped keeps one for long. */
     int64_t wait_ms;
 };
 
-/* Makes a context. Looks at the environment, opens nothing yet. `options` may be null.
- * Returns 0 and `*ret`, which is the caller's, who gives it to ml_ctx_free(); or -1 and ML_CONFIG
- * (no home can be told). Any thread. */
+/* Makes a context. Looks at the environment, opens nothing yet. `options` may be null. Returns 0
+ * and `*ret`, which is the caller's, who gives it to ml_ctx_free(); or -1 and ML_CONFIG (no home
+ * can be told). Any thread. The variables for the registry are read now; those for the runtime
+ * directory when it is first needed. */
 int ml_ctx_new(const struct ml_ctx_options *options, struct ml_ctx **ret, struct ml_error *err);
 
-/* Frees a context and closes what it had opened. Workers go on. Null is fine. */
+/* Frees a context and closes what it had opened. Workers go on. Null is fine. Nothing that was got
+ * through it as a copy is touched. */
 void ml_ctx_free(struct ml_ctx *ctx);
 
 /* ==== the registry ==== */
@@ -121,23 +133,29 @@ int ml_resolve(struct ml_ctx *ctx, const char *word, struct ml_key *key, struct 
 
 /* Tells which bundle an entry points at now. Takes no lock and never waits: it sees what was before
  * a change or what is after it. Returns 0 and fills `bundle`; or -1 and ML_NO_INPUT (not
- * registered). */
+ * registered). One system call, whatever the number of entries. The bundle was filed when the entry
+ * was pointed at it; whether it still is whole is not looked at. */
 int ml_lookup(struct ml_ctx *ctx, const struct ml_key *key, char bundle[ML_BUNDLE_ID_SIZE],
               struct ml_error *err);
 
 /* Finds the one filed bundle whose id begins with `prefix` ("b-" and at least 4 characters).
  * Returns 0 and fills `bundle`; or -1 and ML_DATA (no id; more than one), ML_NO_INPUT (no such
- * bundle). */
+ * bundle). Takes no lock: of a bundle that is filed meanwhile it may or may not know. */
 int ml_bundle_resolve(struct ml_ctx *ctx, const char *prefix, char bundle[ML_BUNDLE_ID_SIZE],
                       struct ml_error *err);
 
 /* What ml_register() did. */
 struct ml_register_result {
-    bool changed;                  /* false: it was so already */
-    bool name_taken;               /* another entry has the plugin's own name: this one has none */
-    char name[ML_NAME_SIZE];       /* the entry's name now, or "" */
-    char plugin[ML_NAME_SIZE];     /* the plugin's name */
-    char version[ML_VERSION_SIZE]; /* and its version */
+    /* False: all was so already, and nothing was written. */
+    bool changed;
+    /* Another entry has the plugin's own name, so this one has none. Only when `name` was null. */
+    bool name_taken;
+    /* The entry's name now, or "". */
+    char name[ML_NAME_SIZE];
+    /* The plugin's name, as the bundle has it. */
+    char plugin[ML_NAME_SIZE];
+    /* The plugin's version. */
+    char version[ML_VERSION_SIZE];
 };
 
 /* Points an entry at a filed bundle, and makes the entry where it is new. The change is there whole
@@ -154,8 +172,9 @@ struct ml_register_result {
 int ml_register(struct ml_ctx *ctx, const struct ml_key *key, const char *bundle, const char *name,
                 const char *origin, struct ml_register_result *result, struct ml_error *err);
 
-/* Takes an entry and its name out of the registry. A running worker goes on.
- * Returns 1; 0 when there was no such entry; or -1 and ML_BUSY (the lock). */
+/* Takes an entry and its name out of the registry. A running worker goes on. Returns 1; 0 when
+ * there was no such entry; or -1 and ML_BUSY (the lock). The bundle stays filed. The name is free
+ * again. Durable when this returns. */
 int ml_unregister(struct ml_ctx *ctx, const struct ml_key *key, struct ml_error *err);
 
 /* An entry as it is now. */
@@ -167,13 +186,15 @@ struct ml_entry {
     char version[ML_VERSION_SIZE]; /* the plugin's */
 };
 
-/* Reads one entry. Returns 0 and fills `*entry`; or -1 and ML_NO_INPUT (not registered). */
+/* Reads one entry. Returns 0 and fills `*entry`; or -1 and ML_NO_INPUT (not registered). Takes no
+ * lock: name and bundle may be those of before and after a change that happens meanwhile. */
 int ml_entry_read(struct ml_ctx *ctx, const struct ml_key *key, struct ml_entry *entry,
                   struct ml_error *err);
 
 /* Calls `each` for every entry, in the order of the keys, without holding them all in memory.
  * Entries that come or go meanwhile may or may not be seen. `each` returns 0 to go on. Returns 0;
- * what `each` returned, if that was not 0; or -1. */
+ * what `each` returned, if that was not 0; or -1. `each` may read through the same context; what
+ * changes the registry needs another one, since the walk holds this one's. */
 int ml_entries(struct ml_ctx *ctx, int (*each)(const struct ml_entry *entry, void *arg), void *arg,
                struct ml_error *err);
 
@@ -181,6 +202,10 @@ int ml_entries(struct ml_ctx *ctx, int (*each)(const struct ml_entry *entry, voi
 
 /* What a worker answers about itself. Counters begin at 0 when it is started. */
 struct ml_worker_status {
+    /* False: it is starting (its constructors run), or stopped. Then only `key` is known.
+     * ml_workers() alone tells of such ones. */
+    bool answers;
+
     struct ml_key key;
     pid_t pid;
     char bundle[ML_BUNDLE_ID_SIZE]; /* what it has mapped: the entry may have moved on since */
@@ -208,35 +233,46 @@ struct ml_worker_status {
  * ML_REFUSED (the object is not what was filed), ML_DATA (it cannot be mapped), ML_FAILED (a
  * constructor ended the process), ML_SIGNAL + n (a constructor crashed), ML_TIMEOUT, ML_PROTOCOL
  * (built for another plugin ABI), ML_BUSY (another process is loading or releasing it, or its
- * worker does not answer), 130 (cancelled). On failure nothing of the worker is left. */
+ * worker does not answer), 130 (cancelled). On failure nothing of the worker is left. A caller that
+ * ignores SIGCHLD cannot be told how a worker ended while it started: that is ML_NOT_LOADED then
+ * (waitpid(2), ECHILD). */
 int ml_load(struct ml_ctx *ctx, const struct ml_key *key, int64_t timeout_ms, int cancel_fd,
             pid_t *pid, struct ml_error *err);
 
+/* What becomes of calls that run when a worker is told to leave. */
 enum ml_release_mode {
-    ML_RELEASE_NOW,   /* ends the calls that run; their callers get ML_NOT_LOADED at once */
-    ML_RELEASE_DRAIN, /* takes no new call, and leaves when those that run have ended */
+    /* Ends them; their callers get ML_NOT_LOADED, "worker_gone", at once. */
+    ML_RELEASE_NOW,
+    /* Lets them end, takes no new one, and leaves after the last. */
+    ML_RELEASE_DRAIN,
 };
 
-/* Ends a worker, whoever had started it.
- * Returns 0 when the worker and all its calls are gone; 1 when it drains and calls of others still
- * hold it; or -1 and ML_NOT_LOADED (there is none), ML_BUSY (it does not answer). */
+/* Ends a worker, whoever had started it. Returns 0 when the worker and all its calls are gone; 1
+ * when it drains and calls of others still hold it; or -1 and ML_NOT_LOADED (there is none),
+ * ML_BUSY (it does not answer). Calls that wait and have not begun get ML_NOT_LOADED, "not_loaded",
+ * in both modes: they may safely be tried again. Waits for 10 seconds at most, when it drains for a
+ * quarter of a second. */
 int ml_release(struct ml_ctx *ctx, const struct ml_key *key, enum ml_release_mode mode,
                struct ml_error *err);
 
 /* Asks a worker about itself; no file is believed. Waits for its answer for 2 seconds at most.
  * Returns 1 and fills `*status`; 0 when there is none; or -1 and ML_BUSY (it does not answer),
- * ML_PROTOCOL (it is of another version). */
+ * ML_PROTOCOL (it is of another version). The counters are read one by one while calls go on, so
+ * their sum may be off by those that are just ending. */
 int ml_worker_query(struct ml_ctx *ctx, const struct ml_key *key, struct ml_worker_status *status,
                     struct ml_error *err);
 
-/* Asks every live worker of this registry, and calls `each` with its answer, in no order. `each`
- * returns 0 to go on.
- * Returns 0; what `each` returned, if that was not 0; or -1 as ml_worker_query(). */
+/* Tells `each` of every worker of this registry, in no order. One that does not answer is told of
+ * with `answers` false, and ends nothing; one that is gone by then is passed over. `each` returns 0
+ * to go on, and may use the context. Returns 0; what `each` returned, if that was not 0; or -1 and
+ * ML_REFUSED or ML_IO, where the runtime directory cannot be read. */
 int ml_workers(struct ml_ctx *ctx, int (*each)(const struct ml_worker_status *status, void *arg),
                void *arg, struct ml_error *err);
 
 /* ==== calls ==== */
 
+/* What a function returned. The numbers are part of the wire format between one version's programs,
+ * and may change with any release. */
 enum ml_value_type {
     ML_VALUE_NONE,   /* of a void function */
     ML_VALUE_NULL,   /* a null pointer where a string or bytes could have been */
@@ -249,7 +285,7 @@ enum ml_value_type {
     ML_VALUE_BYTES,  /* `data` */
 };
 
-/* The result of a call. */
+/* The result of a call. `type` says which member counts. */
 struct ml_value {
     enum ml_value_type type;
     union {
@@ -263,25 +299,34 @@ struct ml_value {
     size_t size; /* at most 64 MiB */
 };
 
-/* Frees what a value owns, and empties it. An empty one is fine. */
+/* Frees what a value owns, and empties it. An empty one is fine. Any thread, for different
+ * values. */
 void ml_value_done(struct ml_value *value);
 
 /* What to call, and how. */
 struct ml_call {
+    /* Its name, as the linker knows it. */
     const char *function;
-    const char *const *args; /* texts, which the function's signature says how to read */
+    /* `n_args` texts, which the function's signature says how to read. All of them together are at
+     * most 64 MiB. */
+    const char *const *args;
     size_t n_args;
-    int64_t timeout_ms; /* 0: no limit. Over 49 days counts as 49 days (32 bits on the wire) */
-    int stdio[3];       /* the call's standard input, output and error: it gets copies */
-    int cancel_fd;      /* when it becomes readable, the call is ended; -1: none */
+    /* In milliseconds, not negative; 0: no limit. Over 49 days counts as 49 days (32 bits on the
+     * wire). */
+    int64_t timeout_ms;
+    /* The call's standard input, output and error. It gets copies; all three must be open. */
+    int stdio[3];
+    /* When it becomes readable, the call is ended; it is not read. -1: none. */
+    int cancel_fd;
 };
 
 /* Calls a function of a loaded entry, in a process of its own, and waits until that process and all
  * its descendants are gone. The deadline is kept twice, by the call's supervisor and, 200 ms later,
- * here.
+ * here. Nothing is loaded by it, and no lock is taken: calls of different processes and threads
+ * run at the same time. The caller gets no signal from it, not even SIGPIPE.
  *
- * Returns 0 and `*result`, which is the caller's, who gives it to ml_value_done(). Or -1 and, with
- * `outcome` in the error:
+ * Returns 0 and `*result`, which is the caller's, who gives it to ml_value_done(). Or -1, nothing
+ * in `*result` that would have to be freed, and, with `outcome` in the error:
  *     ML_FAILED          "plugin_error"        it failed; `code` is its own word, or "exited"
  *     ML_SIGNAL + n      "plugin_error"        it died of signal n
  *     ML_LIMIT           "plugin_error"        its result is too large
@@ -291,7 +336,10 @@ struct ml_call {
  *     ML_NOT_LOADED      "not_loaded"          code "not_loaded": the call never began;
  *                                              code "worker_gone": it may have
  *     ML_SIGNAL + SIGINT "cancelled"           `cancel_fd` became readable
- *     ML_PROTOCOL        ""                    the worker is of another version */
+ *     ML_PROTOCOL        ""                    the worker is of another version
+ *     ML_DATA            ""                    code "too_large": over 64 MiB of arguments
+ *     ML_IO              ""                    one of `stdio` is closed
+ *     ML_BUSY            ""                    the worker's socket cannot be reached */
 int ml_exec(struct ml_ctx *ctx, const struct ml_key *key, const struct ml_call *call,
             struct ml_value *result, struct ml_error *err);
 
