@@ -78,10 +78,9 @@ int option_duration(struct invocation *in, const char *name, int64_t fallback, i
     {                                                                                              \
         0, "wait", "DUR", "how long to wait for another modload's lock (default 10s)"              \
     }
-#define OPTION_NAME                                                                                \
-    {                                                                                              \
-        0, "name", "NAME", "a name for it"                                                         \
-    }
+{
+    0, "name", "NAME", "a name for it"
+}
 
 /* ---- what commands share ---- */
 

@@ -1,5 +1,6 @@
 /* modload info: what an entry is and can do, for people who want to call it. In the core, since the
  * manifest is JSON. */
+#include <limits.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -62,7 +63,7 @@ static void show_all(struct invocation *in, const struct ml_entry *entry,
                      const struct ml_bundle_info *info)
 {
     struct ml_worker_status worker;
-    char uuid[ML_UUID_SIZE];
+    char uuid[ML_UUID_SIZE], origin[PATH_MAX] = "";
     bool loaded = ml_worker_query(in->ctx, &entry->key, &worker, NULL) > 0;
     ml_key_to_uuid(&entry->key, uuid);
     json_open(&in->data, '{');
@@ -73,6 +74,8 @@ static void show_all(struct invocation *in, const struct ml_entry *entry,
     field(in, "description", info->description);
     field(in, "license", info->license);
     field(in, "bundle", info->bundle);
+    ml_entry_origin(in->ctx, &entry->key, origin, sizeof origin, NULL); /* only for people */
+    field(in, "origin", origin);
     buf_fmt(&in->text, "%-12s %s\n", "loaded", loaded ? "yes" : "no");
     json_key(&in->data, "loaded");
     json_bool(&in->data, loaded);

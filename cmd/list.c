@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "cmd/command.h"
 
 struct listing {
@@ -18,7 +19,7 @@ static int collect_live(const struct ml_worker_status *worker, void *arg)
     struct listing *l = arg;
     struct ml_key *more = realloc(l->live, (l->n_live + 1) * sizeof *more);
     if (more == NULL)
-        return -1;
+        return ml_error_memory(&l->in->err);
     l->live = more;
     l->live[l->n_live++] = worker->key;
     return 0;

@@ -6,6 +6,7 @@
 #include "cmd/command.h"
 
 struct all {
+    struct ml_error *err;
     struct ml_key *key;
     size_t n;
 };
@@ -16,7 +17,7 @@ static int collect(const struct ml_worker_status *worker, void *arg)
     struct all *all = arg;
     struct ml_key *more = realloc(all->key, (all->n + 1) * sizeof *more);
     if (more == NULL)
-        return -1;
+        return ml_error_memory(all->err);
     all->key = more;
     all->key[all->n++] = worker->key;
     return 0;
@@ -36,7 +37,7 @@ static int release_one(struct invocation *in, const struct ml_key *key)
 /* One that has left by itself since we looked is as gone as it should be. */
 static int release_all(struct invocation *in)
 {
-    struct all all = {0};
+    struct all all = {.err = &in->err};
     struct failures failures = {0};
     int status = ml_workers(in->ctx, collect, &all, &in->err) < 0 ? failed(in) : 0;
     for (size_t i = 0; i < all.n && status == 0; i++)

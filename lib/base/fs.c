@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -25,6 +26,12 @@ int fs_write_all(int fd, const void *data, size_t n)
     const char *p = data;
     while (n > 0) {
         ssize_t done = write(fd, p, n);
+        if (done < 0 && errno == EAGAIN) {
+            /* Somebody who shares the pipe or terminal made it non-blocking: that is no error. */
+            struct pollfd room = {.fd = fd, .events = POLLOUT};
+            poll(&room, 1, -1);
+            continue;
+        }
         if (done < 0 && errno != EINTR)
             return -1;
         if (done > 0) {

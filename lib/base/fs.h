@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "modload/error.h"
 
-/* Writes all of `data`, going on after short writes and EINTR. 0, or -1 with errno. */
+/* Writes all of `data`, going on after short writes, EINTR, and EAGAIN. 0, or -1 with errno. */
 int fs_write_all(int fd, const void *data, size_t n);
 
 /* Reads up to `max` bytes until the end of the file into `out`. 0, or -1 with errno; EFBIG when

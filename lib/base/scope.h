@@ -4,7 +4,6 @@
 #define BASE_SCOPE_H
 
 #include <dirent.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -19,12 +18,6 @@ static inline void scope_close(const int *fd)
         close(*fd);
 }
 
-static inline void scope_fclose(FILE **f)
-{
-    if (*f)
-        fclose(*f);
-}
-
 static inline void scope_closedir(DIR **d)
 {
     if (*d)
@@ -33,7 +26,6 @@ static inline void scope_closedir(DIR **d)
 
 #define AUTO_FREE     __attribute__((cleanup(scope_free)))
 #define AUTO_CLOSE    __attribute__((cleanup(scope_close)))
-#define AUTO_FCLOSE   __attribute__((cleanup(scope_fclose)))
 #define AUTO_CLOSEDIR __attribute__((cleanup(scope_closedir)))
 
 /* Takes the descriptor out of a scope that would close it. */

@@ -85,7 +85,7 @@ int ml_ctx_new(const struct ml_ctx_options *options, struct ml_ctx **ret, struct
     if (options && options->runtime_dir)
         ctx->runtime_dir = absolute(options->runtime_dir);
     if (ctx->home == NULL || (options && options->runtime_dir && ctx->runtime_dir == NULL)) {
-        if (options && (options->home || options->runtime_dir))
+        if (ctx->home != NULL || (options && options->home)) /* else default_home() has said why */
             ml_error_memory(err);
         ml_ctx_free(ctx);
         return -1;

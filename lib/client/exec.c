@@ -55,6 +55,8 @@ static int receive_failed(const char *uuid, int errnum, int64_t timeout_ms, stru
     case ETIMEDOUT:
         ml_error_set(err, ML_TIMEOUT, NULL, "the worker of %s did not answer within %lld ms", uuid,
                      (long long)timeout_ms);
+        ml_error_hint(err, "is it stopped? start it anew: modload release %s; modload load %s",
+                      uuid, uuid);
         return outcome_set(err, "timeout");
     case EPROTONOSUPPORT:
         ml_error_set(err, ML_PROTOCOL, NULL, "the worker of %s is of another version of modload",

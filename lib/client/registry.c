@@ -249,6 +249,17 @@ int ml_entry_read(struct ml_ctx *ctx, const struct ml_key *key, struct ml_entry 
     return 0;
 }
 
+int ml_entry_origin(struct ml_ctx *ctx, const struct ml_key *key, char *origin, size_t size,
+                    struct ml_error *err)
+{
+    struct store *store;
+    char uuid[ML_UUID_SIZE];
+    ml_key_to_uuid(key, uuid);
+    if (ctx_store(ctx, false, &store, err) < 0)
+        return -1;
+    return store_entry_origin(store, uuid, origin, size, err);
+}
+
 /* Carries the caller's callback through the store's own, which knows no public types. */
 struct entry_walk {
     struct store *store;

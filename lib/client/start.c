@@ -6,12 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,7 +25,10 @@
 #include "client/wire.h"
 
 /* as many callers as may wait for one worker; net.core.somaxconn (4096 since Linux 5.4) caps it */
-enum { BACKLOG = 4096 };
+enum {
+    BACKLOG = 4096,
+    END_MS = 500, /* between a worker's last descriptor and its last breath */
+};
 
 /* A listening socket in place of one that a dead worker left. The caller holds the worker's lock.
  * So whatever has the name is dead, and unlinking it hits nobody. The directory is ours alone
@@ -144,6 +149,10 @@ static int spawn_worker(const char *uuid, const char *bundle, const int fds[], p
 static int died_early(pid_t pid, struct ml_error *err)
 {
     int status;
+    AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    if (poll(&ended, 1, END_MS) <= 0)
+        kill(pid, SIGKILL); /* not dead: a constructor has closed the channel, and stays */
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return ml_error_errno(err, ML_NOT_LOADED, errno,
@@ -191,9 +200,13 @@ static int wait_ready(pid_t pid, int ready, const struct start_limits *limits, s
         kill_worker(pid);
         return start_given_up(errnum, limits->timeout_ms, err);
     }
+    if (head.type != WIRE_OUTCOME) {
+        kill_worker(pid);
+        return start_given_up(EPROTO, 0, err);
+    }
     int status = wire_get_outcome(&answer, &none, err);
     if (status < 0)
-        waitpid(pid, NULL, 0);
+        kill_worker(pid); /* it is on its way out; or a constructor wrote that, and stays */
     return status;
 }
 

@@ -265,6 +265,7 @@ static int wait_gone(const char *uuid, int conn, int pidfd, enum ml_release_mode
     }
     if (got < 0 && errno == ETIMEDOUT && mode == ML_RELEASE_DRAIN)
         return 1;
+    errno = got > 0 ? EPROTO : errno;
     return got == 0 || (got < 0 && nobody(errno)) ? not_loaded(uuid, err) : no_answer(uuid, err);
 }
 

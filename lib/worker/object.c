@@ -70,7 +70,7 @@ static int cannot_map(const char *name, const char *why, struct ml_error *err)
     const char *text = why ? why : "unknown reason";
     const char *colon = strncmp(text, "/proc/self/fd/", 14) == 0 ? strstr(text, ": ") : NULL;
     ml_error_set(err, ML_DATA, "cannot_map", "cannot map '%s': %s", name, colon ? colon + 2 : text);
-    return ml_error_hint(err, "is a library that it needs missing? look at: modload info U");
+    return ml_error_hint(err, "is a library that it needs missing on this machine?");
 }
 
 /* Opened, checked and mapped through one descriptor, so that what is mapped is what was checked.

@@ -191,6 +191,11 @@ struct ml_entry {
 int ml_entry_read(struct ml_ctx *ctx, const struct ml_key *key, struct ml_entry *entry,
                   struct ml_error *err);
 
+/* Where the entry's bundle came from, as ml_register() was told: for people. "" when it was not
+ * told. Cut to `size` bytes with its NUL. Returns 0; or -1. */
+int ml_entry_origin(struct ml_ctx *ctx, const struct ml_key *key, char *origin, size_t size,
+                    struct ml_error *err);
+
 /* Calls `each` for every entry, in the order of the keys, without holding them all in memory.
  * Entries that come or go meanwhile may or may not be seen. `each` returns 0 to go on. Returns 0;
  * what `each` returned, if that was not 0; or -1. `each` may read through the same context; what
