@@ -78,9 +78,6 @@ int option_duration(struct invocation *in, const char *name, int64_t fallback, i
     {                                                                                              \
         0, "wait", "DUR", "how long to wait for another modload's lock (default 10s)"              \
     }
-{
-    0, "name", "NAME", "a name for it"
-}
 
 /* ---- what commands share ---- */
 

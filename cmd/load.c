@@ -45,7 +45,7 @@ static int run(struct invocation *in)
     return failures_end(&failures, in);
 }
 
-static const struct command_option options[] = {OPTION_TIMEOUT, OPTION_WAIT, {0}};
+static const struct command_option options[] = {OPTION_TIMEOUT, {0}};
 
 const struct command command_load = {
     .name = "load",

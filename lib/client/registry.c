@@ -95,9 +95,8 @@ static int resolve_name(struct store *store, const char *word, struct ml_key *ke
     return ml_key_from_uuid(uuid, key, err);
 }
 
-/* "name" or "name@anything": what follows the @ is compared, never made a path of. */
 /* Whether somebody meant a key: as long as one, or with its hyphens. Such a word with a fault in it
- * must not pass for a name, or for a prefix of another key. */
+ * must not pass for a name. */
 static bool is_key_shaped(const char *word)
 {
     size_t n = strlen(word);
@@ -106,6 +105,7 @@ static bool is_key_shaped(const char *word)
     return hyphens || (n >= 30 && strspn(word, "0123456789abcdefABCDEF-") == n);
 }
 
+/* "name" or "name@anything": what follows the @ is compared, never made a path of. */
 static bool is_name_form(const char *word)
 {
     char name[ML_NAME_SIZE];
@@ -127,7 +127,7 @@ int ml_resolve(struct ml_ctx *ctx, const char *word, struct ml_key *key, struct 
     if (ml_key_parse(word, key, NULL) == 0)
         return 0;
     bool prefix = prefix_digits(word, digits);
-    if (is_key_shaped(word) || (!prefix && !is_name_form(word))) {
+    if (!prefix && (is_key_shaped(word) || !is_name_form(word))) {
         ml_error_set(err, ML_DATA, "bad_key", "'%s' is neither a key nor a name", word);
         return ml_error_hint(err,
                              "give a UUID, 32 hex digits, the first 4 or more of them, or a name");

@@ -525,3 +525,38 @@ EOF
         assert_no_stderr
     done
 }
+
+@test "compile: builds a damaged bundle anew" {
+    compiles -e 'int five(void) { return 5; }'
+    modload register five "$bundle" 3>&- || modload register "$(modload uuid)" --name five "$bundle"
+    for damage in 'printf x >>' 'rm -f' ':>'; do
+        chmod u+w "$MODLOAD_HOME/bundles/$bundle/plugin.so"
+        eval "$damage '$MODLOAD_HOME/bundles/$bundle/plugin.so'"
+        ml load five
+        assert_exit 77
+        ml compile -e 'int five(void) { return 5; }'
+        assert_ok
+        ml run --release five five
+        assert_ok
+        assert_stdout 5
+    done
+    assert_equal "$(ls -A "$MODLOAD_HOME/tmp")" ""
+}
+
+@test "compile: Ctrl-C during a build exits 130 and leaves nothing" {
+    mkfifo started
+    printf '#!/bin/sh\ncase "$*" in *-c*) echo >started; exec tail -f /dev/null;; esac\nexec cc "$@"\n' >slowcc
+    chmod +x slowcc
+    for signal in INT TERM; do
+        CC=$PWD/slowcc env --default-signal=INT modload compile -e 'int f(void) { return 1; }' >said 2>err 3>&- &
+        job=$!
+        read -r _ <started
+        kill -s "$signal" "$job"
+        status=0
+        wait "$job" || status=$?
+        assert_exit $((128 + $(kill -l "$signal")))
+        assert_equal "$(<said)" ""
+        assert_equal "$(<err)" "modload: the build was cancelled"
+        assert_equal "$(ls -A "$MODLOAD_HOME/tmp")" ""
+    done
+}

@@ -85,7 +85,7 @@ setup_file() {
 }
 
 @test "lookup: a name that could be one, and is not, is not found" {
-    for word in nobody abcdefghijklmnop 8c1f0a52-4b7d-4e6a-9f3b-2d1c0e9a8b7g; do
+    for word in nobody abcdefghijklmnop; do
         ml lookup "$word"
         assert_exit 66
         assert_no_stdout
@@ -133,5 +133,15 @@ setup_file() {
         assert_stderr_has "points at no bundle"
         ml load "$key"
         assert_exit 77
+    done
+}
+
+@test "lookup: a key with a fault in it is no name" {
+    for word in 11111111-1111-4111-8111-11111111111G 11111111-1111-4111-8111-1111111111111 \
+        111111111111411181111111111111111; do
+        ml lookup "$word"
+        assert_exit 65
+        assert_no_stdout
+        assert_stderr_has "'$word' is neither a key nor a name"
     done
 }

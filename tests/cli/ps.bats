@@ -106,3 +106,26 @@ counts() {
     assert_exit 64
     assert_no_stdout
 }
+
+@test "ps, list, release --all: a worker that does not answer hides no other" {
+    modload load faults types 3>&-
+    pid=$(modload pid faults)
+    key=$(key_of faults)
+    kill -STOP "$pid"
+    ml ps
+    assert_ok
+    assert_stdout_has "$key  does not answer"
+    assert_stdout_has "$(key_of types)  "
+    assert_no_stderr
+    ml ps --json
+    assert_equal "$(json '.data.workers | map(.answers) | sort | map(tostring) | join(" ")')" "false true"
+    ml list
+    assert_ok
+    assert_stdout_has "$key  faults"
+    ml release --all
+    assert_exit 75
+    assert_stderr_has "does not answer"
+    kill -CONT "$pid"
+    ml loaded types
+    assert_exit 1
+}

@@ -82,3 +82,13 @@ setup_file() {
     ml release --all faults
     assert_exit 64
 }
+
+@test "release: of several each is tried, and the failure told with what was done" {
+    modload load faults types 3>&-
+    ml release --json faults nothing-here types
+    assert_exit 66
+    assert_equal "$(json '.data.released | length')" 2
+    assert_equal "$(json '.errors[0].code')" no_such_name
+    ml loaded types
+    assert_exit 1
+}
