@@ -106,13 +106,14 @@ int failed_or_signalled(struct invocation *in);
  * The last failure is told by the command's end, those before it as they come. */
 struct failures {
     struct ml_error last;
+    size_t done; /* of how many that can be said; the caller counts */
 };
 
 /* Takes `in->err` in, and clears it. */
 void failures_add(struct failures *failures, struct invocation *in);
 
-/* Puts the last failure back into `in->err`, with the data so far. The exit status: 0 when there
- * was none. */
+/* Puts the last failure back into `in->err`; the data stay if there is something in them. The exit
+ * status: 0 when there was none. */
 int failures_end(struct failures *failures, struct invocation *in);
 
 /* Runs one call with this program's own stdin, stdout and stderr, and puts its result into the

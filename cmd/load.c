@@ -38,7 +38,9 @@ static int run(struct invocation *in)
     json_key(&in->data, "workers");
     json_open(&in->data, '[');
     for (int i = 0; i < in->n_args; i++)
-        if (load_one(in, in->args[i], timeout_ms) != 0)
+        if (load_one(in, in->args[i], timeout_ms) == 0)
+            failures.done++;
+        else
             failures_add(&failures, in);
     json_close(&in->data, ']');
     json_close(&in->data, '}');

@@ -159,6 +159,8 @@ void failures_add(struct failures *failures, struct invocation *in)
 int failures_end(struct failures *failures, struct invocation *in)
 {
     in->err = failures->last;
+    if (in->err.status != 0 && failures->done == 0)
+        json_free(&in->data);
     return in->err.status;
 }
 

@@ -41,8 +41,12 @@ static int release_all(struct invocation *in)
     struct failures failures = {0};
     int status = ml_workers(in->ctx, collect, &all, &in->err) < 0 ? failed(in) : 0;
     for (size_t i = 0; i < all.n && status == 0; i++)
-        if (release_one(in, &all.key[i]) != 0 && in->err.status != ML_NOT_LOADED)
+        if (release_one(in, &all.key[i]) == 0)
+            failures.done++;
+        else if (in->err.status != ML_NOT_LOADED)
             failures_add(&failures, in);
+        else
+            in->err = (struct ml_error)ML_ERROR_INIT;
     free(all.key);
     return status ? status : failures_end(&failures, in);
 }
@@ -52,7 +56,9 @@ static int release_args(struct invocation *in)
     struct failures failures = {0};
     for (int i = 0; i < in->n_args; i++) {
         struct ml_key key;
-        if (resolve_arg(in, in->args[i], &key) != 0 || release_one(in, &key) != 0)
+        if (resolve_arg(in, in->args[i], &key) == 0 && release_one(in, &key) == 0)
+            failures.done++;
+        else
             failures_add(&failures, in);
     }
     return failures_end(&failures, in);

@@ -358,12 +358,12 @@ int compile_link(struct build *b, struct ml_error *err)
         "-Wl,-z,now",
         "-Wl,-z,noexecstack",
         "-Wl,--build-id=sha1",
-        "-Wl,--dependency-file=" LINK_DEPENDENCIES,
     };
     struct strv argv = {0};
     strv_add_all(b->a, &argv, &b->host.cc);
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         strv_add(b->a, &argv, flags[i]);
+    strv_fmt(b->a, &argv, "-Wl,--dependency-file=%s", LINK_DEPENDENCIES);
     strv_fmt(b->a, &argv, "-I%s", b->host.include);
     strv_add(b->a, &argv, "-o");
     strv_add(b->a, &argv, b->object ? "../entry.so" : "../plugin.so");

@@ -347,7 +347,7 @@ says() {
     says "faults has no function 'fien'" "did you mean 'fine'?"
     ml exec faults quux
     assert_exit 127
-    says "faults has no function 'quux'" "see what it has: modload info faults"
+    says "faults has no function 'quux'" "see what it has: modload info $(key_of faults)"
     for name in '' begun hang ml_fail ml_plugin_descriptor main _init malloc ../fine "$(printf '%5000s' x)"; do
         ml exec faults "$name"
         assert_exit 127

@@ -122,7 +122,7 @@ int twice(int n) { return 2 * n; } struct s { int x; }; void bad(struct s *p) { 
     ml pid --json faults
     envelope pid 0 .data.pid "$pid"
     ml ps --json
-    envelope ps 0 '.data.workers|length' 2 ".data.workers|map(select(.uuid==\"$key\"))|.[0]|[.pid,.name,.version,.calls]|tojson" \
+    envelope ps 0 '.data.workers|length' 2 ".data.workers|map(select(.uuid==\"$key\"))|.[0]|[.pid,.plugin,.version,.calls]|tojson" \
         "[$pid,\"faults\",\"1.2.3\",0]"
     ml list --json
     envelope list 0 '.data.entries|map(.loaded)|tojson' '[true,true,false]'
