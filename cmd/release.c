@@ -35,47 +35,48 @@ static int release_one(struct invocation *in, const struct ml_key *key)
 }
 
 /* One that has left by itself since we looked is as gone as it should be. */
-static int release_all(struct invocation *in)
+static void release_all(struct invocation *in, struct failures *failures)
 {
     struct all all = {.err = &in->err};
-    struct failures failures = {0};
-    int status = ml_workers(in->ctx, collect, &all, &in->err) < 0 ? failed(in) : 0;
-    for (size_t i = 0; i < all.n && status == 0; i++)
+    if (ml_workers(in->ctx, collect, &all, &in->err) < 0)
+        failures_add(failures, in);
+    for (size_t i = 0; i < all.n; i++)
         if (release_one(in, &all.key[i]) == 0)
-            failures.done++;
+            failures->done++;
         else if (in->err.status != ML_NOT_LOADED)
-            failures_add(&failures, in);
+            failures_add(failures, in);
         else
             in->err = (struct ml_error)ML_ERROR_INIT;
     free(all.key);
-    return status ? status : failures_end(&failures, in);
 }
 
-static int release_args(struct invocation *in)
+static void release_args(struct invocation *in, struct failures *failures)
 {
-    struct failures failures = {0};
     for (int i = 0; i < in->n_args; i++) {
         struct ml_key key;
         if (resolve_arg(in, in->args[i], &key) == 0 && release_one(in, &key) == 0)
-            failures.done++;
+            failures->done++;
         else
-            failures_add(&failures, in);
+            failures_add(failures, in);
     }
-    return failures_end(&failures, in);
 }
 
 static int run(struct invocation *in)
 {
+    struct failures failures = {0};
     bool all = option_given(in, "all");
     if (all == (in->n_args > 0))
         return usage_error(in, "release: give keys, or --all");
     json_open(&in->data, '{');
     json_key(&in->data, "released");
     json_open(&in->data, '[');
-    int status = all ? release_all(in) : release_args(in);
+    if (all)
+        release_all(in, &failures);
+    else
+        release_args(in, &failures);
     json_close(&in->data, ']');
     json_close(&in->data, '}');
-    return status;
+    return failures_end(&failures, in);
 }
 
 static const struct command_option options[] = {
