@@ -210,12 +210,13 @@ static int wait_ready(pid_t pid, int ready, const struct start_limits *limits, s
     return status;
 }
 
-/* What a worker that never was ready leaves: it removes its files only when it leaves by itself. */
-static void remove_run_files(struct ml_ctx *ctx, const char *uuid)
+/* The lock last: as soon as it is gone, the next starter may bind new sockets under the same names.
+ */
+void worker_remove_files(struct ml_ctx *ctx, const char *uuid)
 {
-    for (enum run_file file = RUN_LOCK; file <= RUN_CALL; file++) {
+    for (int file = RUN_CALL; file >= RUN_LOCK; file--) {
         char name[RUN_NAME_SIZE];
-        run_file_name(uuid, file, name);
+        run_file_name(uuid, (enum run_file)file, name);
         unlinkat(ctx->run_fd, name, 0);
     }
 }
@@ -251,6 +252,6 @@ int worker_start(struct ml_ctx *ctx, const char *uuid, int lock_fd,
 {
     int status = start(ctx, uuid, lock_fd, limits, pid, err);
     if (status < 0)
-        remove_run_files(ctx, uuid); /* we still hold the lock: nobody else is starting one */
+        worker_remove_files(ctx, uuid); /* we still hold the lock: nobody else is starting one */
     return status;
 }

@@ -27,6 +27,10 @@ struct start_limits {
 int worker_start(struct ml_ctx *ctx, const char *uuid, int lock_fd,
                  const struct start_limits *limits, pid_t *pid, struct ml_error *err);
 
+/* Removes what a worker that did not leave by itself has left in the run-time directory. The caller
+ * holds its lock: it is dead, and nobody is starting another. */
+void worker_remove_files(struct ml_ctx *ctx, const char *uuid);
+
 /* Asks the worker of `uuid` and waits for its answer until `deadline`. 1; 2 when it is draining; 0
  * when there is none; -1: there is one, and it does not answer. `*conn`, unless null, is the
  * connection, and the caller's. */

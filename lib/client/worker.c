@@ -271,6 +271,17 @@ static int wait_gone(const char *uuid, int conn, int pidfd, enum ml_release_mode
 
 /* One connection for question and order: both reach the same worker, even if another one is started
  * meanwhile. */
+/* A worker that was killed could not remove its files. Who was asked to end it may. */
+static void sweep_dead(struct ml_ctx *ctx, const char *uuid)
+{
+    char name[RUN_NAME_SIZE];
+    AUTO_CLOSE int lock = -1;
+    run_file_name(uuid, RUN_LOCK, name);
+    if (faccessat(ctx->run_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+        take_lock(ctx, uuid, &lock, NULL) == 1)
+        worker_remove_files(ctx, uuid);
+}
+
 int ml_release(struct ml_ctx *ctx, const struct ml_key *key, enum ml_release_mode mode,
                struct ml_error *err)
 {
@@ -280,8 +291,11 @@ int ml_release(struct ml_ctx *ctx, const struct ml_key *key, enum ml_release_mod
     AUTO_CLOSE int conn = -1;
     ml_key_to_uuid(key, uuid);
     int there = ctx_runtime(ctx, false, err);
-    if (there > 0)
+    if (there > 0) {
         there = worker_query(ctx, uuid, deadline_in(QUERY_MS), &status, &conn, err);
+        if (there == 0)
+            sweep_dead(ctx, uuid);
+    }
     if (there <= 0)
         return there < 0 ? -1 : not_loaded(uuid, err);
     AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, status.pid, 0);

@@ -92,3 +92,15 @@ setup_file() {
     ml loaded types
     assert_exit 1
 }
+
+@test "release: of a worker that was killed takes its files away" {
+    modload load faults 3>&-
+    pid=$(modload pid faults)
+    kill -KILL "$pid"
+    within gone "$pid"
+    ml release faults
+    assert_exit 69
+    assert_equal "$(find "$MODLOAD_RUNTIME_DIR" ! -type d)" ""
+    ml run --release faults fine
+    assert_ok
+}
