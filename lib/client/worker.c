@@ -269,8 +269,6 @@ static int wait_gone(const char *uuid, int conn, int pidfd, enum ml_release_mode
     return got == 0 || (got < 0 && nobody(errno)) ? not_loaded(uuid, err) : no_answer(uuid, err);
 }
 
-/* One connection for question and order: both reach the same worker, even if another one is started
- * meanwhile. */
 /* A worker that was killed could not remove its files. Who was asked to end it may. */
 static void sweep_dead(struct ml_ctx *ctx, const char *uuid)
 {
@@ -282,6 +280,8 @@ static void sweep_dead(struct ml_ctx *ctx, const char *uuid)
         worker_remove_files(ctx, uuid);
 }
 
+/* One connection for question and order: both reach the same worker, even if another one is started
+ * meanwhile. */
 int ml_release(struct ml_ctx *ctx, const struct ml_key *key, enum ml_release_mode mode,
                struct ml_error *err)
 {
