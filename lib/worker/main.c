@@ -2,6 +2,7 @@
  * not by people. The order is the point of this file: first what must hold for the plugin's code,
  * then that code (its constructors run as it is mapped), then READY. A failure is told on the READY
  * socket, never on stderr, which is /dev/null. */
+#include <errno.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,24 +26,25 @@
  * them; the working directory must not keep a file system busy. close_range closes, not only marks,
  * what the starter had open: a descriptor that a plugin finds is one that it can use
  * (CVE-2024-21626). */
-static void settle(pid_t starter)
+static int settle(pid_t starter, struct ml_error *err)
 {
+    const struct rlimit no_core = {0, 0};
     /* Until it is ready it must not outlive who waits for it: nobody else would end a constructor
      * that hangs. The starter may be gone already. */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != starter)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != starter)
         _exit(1);
-    const struct rlimit no_core = {0, 0};
-    setrlimit(RLIMIT_CORE, &no_core);
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    close_range(WORKER_FD_END, ~0U, 0);
-    /* A program that the plugin starts must not hold the lock, which says that the worker is alive.
-     */
-    close_range(WORKER_FD_LOCK, WORKER_FD_END - 1, CLOSE_RANGE_CLOEXEC);
+    /* Each of them or no plugin: one that runs with less than it is promised is worse than none.
+     * The second close_range is for programs that the plugin starts: they must not hold the lock,
+     * which says that the worker is alive. */
+    if (setrlimit(RLIMIT_CORE, &no_core) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        close_range(WORKER_FD_END, ~0U, 0) < 0 ||
+        close_range(WORKER_FD_LOCK, WORKER_FD_END - 1, CLOSE_RANGE_CLOEXEC) < 0 || chdir("/") < 0) {
+        ml_error_errno(err, ML_REFUSED, errno, "the worker cannot be set up for a plugin");
+        return ml_error_hint(err, "modload needs Linux 5.15 or later");
+    }
     umask(077);
-    if (chdir("/") < 0)
-        _exit(1);
     tree_adopt();
+    return 0;
 }
 
 /* _exit, since a plugin's destructors have no business in a worker that never was. */
@@ -64,7 +66,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "modload-worker: started by hand: use 'modload load'\n");
         return ML_USAGE;
     }
-    settle((pid_t)atoi(argv[3]));
+    if (settle((pid_t)atoi(argv[3]), &err) < 0)
+        fail(&err);
     if (object_map(WORKER_FD_BUNDLE, &object, &err) < 0)
         fail(&err);
     object_attach(&call_host);

@@ -228,3 +228,18 @@ EOF
     assert_ok
     assert_stdout 7
 }
+
+@test "given a kernel that refuses what a worker must set up, when loading, then no plugin is mapped" {
+    id=$(modload uuid)
+    modload register "$id" -e '__attribute__((constructor)) static void c(void) { for (;;) ; } int f(void) { return 1; }'
+    for call in close_range prlimit64 chdir; do
+        ml_status=0
+        strace -f -qq -o /dev/null -e trace="$call" -e inject="$call:error=EPERM" \
+            modload load "$id" >said 2>err 3>&- || ml_status=$?
+        assert_equal "$call $ml_status" "$call 77"
+        assert_equal "$(<said)" ""
+        grep -q "the worker cannot be set up for a plugin: Operation not permitted" err
+        ml loaded "$id"
+        assert_exit 1
+    done
+}
