@@ -15,6 +15,33 @@
  * in memory whole, so it needs a limit; the library has a lower one for C. */
 enum { BUILD_TIMEOUT_MS = 60000, STDIN_MAX = 256 << 20 };
 
+void put_function(struct json *j, const struct ml_built_function *f)
+{
+    json_open(j, '{');
+    json_pair(j, "name", f->name);
+    json_pair(j, "signature", f->signature);
+    json_pair(j, "doc", f->doc);
+    json_close(j, '}');
+}
+
+void put_functions(struct json *j, const struct ml_bundle_info *info)
+{
+    json_key(j, "functions");
+    json_open(j, '[');
+    for (size_t i = 0; i < info->n_functions; i++)
+        put_function(j, &info->functions[i]);
+    json_close(j, ']');
+    json_key(j, "skipped");
+    json_open(j, '[');
+    for (size_t i = 0; i < info->n_skipped; i++) {
+        json_open(j, '{');
+        json_pair(j, "name", info->skipped[i].name);
+        json_pair(j, "reason", info->skipped[i].reason);
+        json_close(j, '}');
+    }
+    json_close(j, ']');
+}
+
 /* On stderr and no failure: a source that also has functions for others is the usual case. */
 void note_skipped(const struct ml_bundle_info *info)
 {

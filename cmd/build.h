@@ -10,6 +10,11 @@
 int build_from(struct invocation *in, char *const *words, size_t n, const char *name,
                struct ml_bundle_info **ret);
 
+/* One function as JSON; and the lists "functions" and "skipped" of a bundle, which compile and info
+ * have in common: a script reads them in one way. */
+void put_function(struct json *j, const struct ml_built_function *f);
+void put_functions(struct json *j, const struct ml_bundle_info *info);
+
 /* Says on stderr which functions cannot be called, and why. */
 void note_skipped(const struct ml_bundle_info *info);
 

@@ -12,29 +12,6 @@ static void show_line(struct invocation *in, const struct ml_bundle_info *info)
     buf_char(&in->text, '\n');
 }
 
-static void show_functions(struct json *j, const struct ml_bundle_info *info)
-{
-    json_key(j, "functions");
-    json_open(j, '[');
-    for (size_t i = 0; i < info->n_functions; i++) {
-        json_open(j, '{');
-        json_pair(j, "name", info->functions[i].name);
-        json_pair(j, "signature", info->functions[i].signature);
-        json_pair(j, "doc", info->functions[i].doc);
-        json_close(j, '}');
-    }
-    json_close(j, ']');
-    json_key(j, "skipped");
-    json_open(j, '[');
-    for (size_t i = 0; i < info->n_skipped; i++) {
-        json_open(j, '{');
-        json_pair(j, "name", info->skipped[i].name);
-        json_pair(j, "reason", info->skipped[i].reason);
-        json_close(j, '}');
-    }
-    json_close(j, ']');
-}
-
 /* --name is the plugin's own name here, part of the bundle; in register it is the entry's. */
 static int run(struct invocation *in)
 {
@@ -49,7 +26,7 @@ static int run(struct invocation *in)
     json_pair(&in->data, "bundle", info->bundle);
     json_pair(&in->data, "name", info->name);
     json_pair(&in->data, "version", info->version);
-    show_functions(&in->data, info);
+    put_functions(&in->data, info);
     json_close(&in->data, '}');
     ml_bundle_info_free(info);
     return 0;

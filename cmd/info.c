@@ -5,11 +5,10 @@
 
 #include "base/error.h"
 #include "base/words.h"
+#include "cmd/build.h"
 #include "cmd/command.h"
-#include "modload/build.h"
 
-/* The doc comment line by line, so that all of it is indented. Into an array, or as the whole
- * answer. */
+/* The doc comment line by line, so that all of it is indented. */
 static void show_function(struct invocation *in, const struct ml_built_function *f,
                           const char *indent)
 {
@@ -20,11 +19,6 @@ static void show_function(struct invocation *in, const struct ml_built_function 
         buf_fmt(&in->text, "%s    %.*s\n", indent, (int)n, line);
         line += n + (line[n] == '\n');
     }
-    json_open(&in->data, '{');
-    json_pair(&in->data, "name", f->name);
-    json_pair(&in->data, "signature", f->signature);
-    json_pair(&in->data, "doc", f->doc);
-    json_close(&in->data, '}');
 }
 
 /* A function that is there and cannot be called says why: that is what somebody who asks for it
@@ -36,6 +30,7 @@ static int show_one(struct invocation *in, const struct ml_bundle_info *info, co
         words_consider(&nearest, name, info->functions[i].name);
         if (strcmp(info->functions[i].name, name) == 0) {
             show_function(in, &info->functions[i], "");
+            put_function(&in->data, &info->functions[i]);
             return 0;
         }
     }
@@ -79,25 +74,15 @@ static void show_all(struct invocation *in, const struct ml_entry *entry,
     buf_fmt(&in->text, "%-12s %s\n", "loaded", loaded ? "yes" : "no");
     json_key(&in->data, "loaded");
     json_bool(&in->data, loaded);
-    json_key(&in->data, "functions");
-    json_open(&in->data, '[');
+    put_functions(&in->data, info);
+    json_close(&in->data, '}');
     buf_str(&in->text, "functions\n");
     for (size_t i = 0; i < info->n_functions; i++)
         show_function(in, &info->functions[i], "  ");
-    json_close(&in->data, ']');
-    json_key(&in->data, "skipped");
-    json_open(&in->data, '[');
     if (info->n_skipped > 0)
         buf_str(&in->text, "not callable\n");
-    for (size_t i = 0; i < info->n_skipped; i++) {
+    for (size_t i = 0; i < info->n_skipped; i++)
         buf_fmt(&in->text, "  %s: %s\n", info->skipped[i].name, info->skipped[i].reason);
-        json_open(&in->data, '{');
-        json_pair(&in->data, "name", info->skipped[i].name);
-        json_pair(&in->data, "reason", info->skipped[i].reason);
-        json_close(&in->data, '}');
-    }
-    json_close(&in->data, ']');
-    json_close(&in->data, '}');
 }
 
 static int run(struct invocation *in)
