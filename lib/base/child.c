@@ -108,7 +108,10 @@ static _Noreturn void child_run(const struct child_spec *spec, const char *path,
         limit(RLIMIT_FSIZE, spec->max_file_size);
     if ((spec->cwd_fd < 0 || fchdir(spec->cwd_fd) == 0) && child_stdio(spec->stdio) == 0) {
         close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-        execve(path, (char *const *)spec->argv, spec->env ? (char *const *)spec->env : environ);
+        if (spec->body == NULL)
+            execve(path, (char *const *)spec->argv, spec->env ? (char *const *)spec->env : environ);
+        else if (close_range(3, ~0U, 0) == 0)
+            _exit(spec->body(spec->body_arg));
     }
     int errnum = errno;
     while (write(report, &errnum, sizeof errnum) < 0 && errno == EINTR)
@@ -211,12 +214,14 @@ static int exec_errno(int report)
     return n == (ssize_t)sizeof errnum ? errnum : 0;
 }
 
-/* The report pipe is closed by a successful exec, so an empty one means success. */
+/* The report pipe is closed by a successful exec, or before a function runs, so an empty one means
+ * success. */
 int child_start(const struct child_spec *spec, struct child *ret, struct ml_error *err)
 {
     char path[PATH_MAX];
-    if (child_find_program(spec->argv[0], path, sizeof path) < 0)
-        return ml_error_errno(err, 0, errno, "cannot run '%s'", spec->argv[0]);
+    const char *name = spec->body ? "a copy of this program" : spec->argv[0];
+    if (spec->body == NULL && child_find_program(name, path, sizeof path) < 0)
+        return ml_error_errno(err, 0, errno, "cannot run '%s'", name);
     int report[2], line[2];
     if (pipe2(report, O_CLOEXEC) < 0)
         return ml_error_errno(err, ML_LIMIT, errno, "cannot make a pipe");
@@ -227,11 +232,11 @@ int child_start(const struct child_spec *spec, struct child *ret, struct ml_erro
     CHILD_AUTO child = CHILD_INIT;
     child.lifeline = line[1];
     if (child_fork(spec, path, report_out, line_in, &child) < 0)
-        return ml_error_errno(err, ML_LIMIT, errno, "cannot start '%s'", spec->argv[0]);
+        return ml_error_errno(err, ML_LIMIT, errno, "cannot start '%s'", name);
     close(steal_fd(&report_out));
     int errnum = exec_errno(report_in);
     if (errnum != 0)
-        return ml_error_errno(err, 0, errnum, "cannot run '%s'", spec->argv[0]);
+        return ml_error_errno(err, 0, errnum, "cannot run '%s'", name);
     *ret = child;
     child = (struct child)CHILD_INIT;
     return 0;

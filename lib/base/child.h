@@ -1,5 +1,5 @@
-/* Programs run as children: no shell, a process group of their own, a deadline, and an end in
- * words.
+/* Programs, and functions of this one, run as children: no shell, a process group of their own, a
+ * deadline, and an end in words.
  *
  * A child's whole group is killed when the child has ended, when child_kill() is called and when
  * this process dies in whichever way: nothing that the program had started outlives it. Different
@@ -19,6 +19,11 @@ struct child_spec {
     const char *const
         *argv; /* ends in null; argv[0] is a path, or is looked up in the caller's PATH */
     const char *const *env; /* ends in null; null itself: the caller's own */
+    /* Instead of argv: a function of this program, in a copy of it that holds the three descriptors
+     * and no other. What it returns is the exit status. In a program of several threads a lock that
+     * another one held at that moment stays locked in the copy for ever: give it a deadline. */
+    int (*body)(void *arg);
+    void *body_arg;
     int cwd_fd;             /* the directory to start in; -1: the caller's own */
     int stdio[3];           /* -1: /dev/null */
     uint64_t max_file_size; /* no file may grow beyond; 0: no limit */

@@ -71,7 +71,7 @@ int64_t clock_parse_duration(const char *text)
     static const struct {
         const char *suffix;
         int64_t ms;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"", 1000}, {"m", 60000}, {"h", 3600000}};
+    } units[] = {{"ms", 1}, {"s", 1000}, {"", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
     /* 10 years are enough for anybody, and leave 64 bits room for every sum that callers make of
      * it */
     const int64_t max_ms = 10LL * 366 * 24 * 3600 * 1000;

@@ -14,7 +14,7 @@ int clock_poll_timeout(int64_t deadline_ms);
 /* Waits. For back-off between two tries only, never to wait for an event that could be polled. */
 void clock_sleep_ms(int ms);
 
-/* Reads a duration: a number with ms, s, m or h behind it, or 0; a bare number is seconds.
+/* Reads a duration: a number with ms, s, m, h or d behind it, or 0; a bare number is seconds.
  * Fractions are fine ("1.5s"). Milliseconds, or -1 when it is none or over 10 years. Rounds up:
  * never 0 for > 0. */
 int64_t clock_parse_duration(const char *text);

@@ -65,6 +65,11 @@ int ml_error_set(struct ml_error *err, int status, const char *code, const char 
     return -1;
 }
 
+bool errno_is_shortage(int errnum)
+{
+    return errnum == ENOMEM || errnum == EMFILE || errnum == ENFILE || errnum == EAGAIN;
+}
+
 static int errno_status(int errnum)
 {
     switch (errnum) {
@@ -77,24 +82,23 @@ static int errno_status(int errnum)
         return ML_REFUSED;
     case EROFS:
         return ML_CANT_CREATE;
-    case ENOMEM:
-    case EMFILE:
-    case ENFILE:
-    case EAGAIN:
-        return ML_LIMIT;
     case ENAMETOOLONG:
         return ML_DATA;
     default:
-        return ML_IO;
+        return errno_is_shortage(errnum) ? ML_LIMIT : ML_IO;
     }
 }
 
+/* Memory that is out says nothing of the file that was at hand, whatever the caller takes other
+ * errors of it for. */
 int ml_error_errno(struct ml_error *err, int status, int errnum, const char *fmt, ...)
 {
     if (err == NULL)
         return -1;
-    *err = (struct ml_error){.status = status ? status : errno_status(errnum)};
-    snprintf(err->code, sizeof err->code, "%s", ml_status_code(err->status));
+    bool memory = errnum == ENOMEM;
+    *err = (struct ml_error){.status = status && !memory ? status : errno_status(errnum)};
+    snprintf(err->code, sizeof err->code, "%s",
+             memory ? "out_of_memory" : ml_status_code(err->status));
     va_list ap;
     va_start(ap, fmt);
     text_format(err->message, sizeof err->message, fmt, ap);

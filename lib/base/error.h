@@ -6,14 +6,21 @@
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 
+#include <stdbool.h>
+
 #include "modload/error.h"
+
+/* Whether an errno says that this process has run out of memory, descriptors or processes, and
+ * nothing of the file that was at hand. */
+bool errno_is_shortage(int errnum);
 
 /* `code` may be null: then the status's own word is used. */
 __attribute__((format(printf, 4, 5))) int ml_error_set(struct ml_error *err, int status,
                                                        const char *code, const char *fmt, ...);
 
 /* As above, and appends ": " and the text of `errnum`. Which status an errno means where the caller
- * has no better one (ENOSPC and EIO: 74, EACCES: 77, ...) is chosen by `status` = 0. */
+ * has no better one (ENOSPC and EIO: 74, EACCES: 77, ...) is chosen by `status` = 0. ENOMEM is that
+ * of ml_error_memory() whatever `status` is. */
 __attribute__((format(printf, 4, 5))) int ml_error_errno(struct ml_error *err, int status,
                                                          int errnum, const char *fmt, ...);
 

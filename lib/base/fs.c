@@ -42,6 +42,20 @@ int fs_write_all(int fd, const void *data, size_t n)
     return 0;
 }
 
+int fs_sync(int fd)
+{
+    int status;
+    do
+        status = fsync(fd);
+    while (status < 0 && errno == EINTR);
+    return status;
+}
+
+int fs_close(int fd)
+{
+    return close(fd) < 0 && errno != EINTR ? -1 : 0;
+}
+
 /* Reads on until there is nothing left instead of trusting st_size, which is 0 for all of /proc and
  * may be outdated for a file that grows. At most one block more than `max` is held when it gives
  * up. */
@@ -94,9 +108,9 @@ int fs_write_new(int dirfd, const char *path, const void *data, size_t n, mode_t
         openat(dirfd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0)
         return -1;
-    if (fs_write_all(fd, data, n) < 0 || fsync(fd) < 0)
+    if (fs_write_all(fd, data, n) < 0 || fs_sync(fd) < 0)
         goto fail;
-    if (close(steal_fd(&fd)) == 0)
+    if (fs_close(steal_fd(&fd)) == 0)
         return 0;
 fail:;
     int saved = errno;
@@ -140,15 +154,18 @@ int fs_replace_file(int dirfd, const char *temp_dir, const char *path, const voi
     return replace_finish(dirfd, temp, path);
 }
 
-/* A link cannot be synced by itself; the sync of the directory it lies in, at the end, does it.
- * Until its rename it may be lost, and nobody will miss it. */
 int fs_replace_link(int dirfd, const char *temp_dir, const char *path, const char *target)
 {
     char temp[PATH_MAX];
     temp_name(temp_dir, temp, sizeof temp);
     if (symlinkat(target, dirfd, temp) < 0)
         return -1;
-    return replace_finish(dirfd, temp, path);
+    if (renameat(dirfd, temp, dirfd, path) == 0)
+        return 0;
+    int saved = errno;
+    unlinkat(dirfd, temp, 0);
+    errno = saved;
+    return -1;
 }
 
 int fs_mkdir(int dirfd, const char *path, mode_t mode)
@@ -156,6 +173,17 @@ int fs_mkdir(int dirfd, const char *path, mode_t mode)
     if (mkdirat(dirfd, path, mode) == 0)
         return 1;
     return errno == EEXIST ? 0 : -1;
+}
+
+/* What is put into it later is durable only if it is. The parent is synced by way of "..", which is
+ * it whatever links led here. */
+static int mkdir_synced(const char *path, mode_t mode)
+{
+    int made = fs_mkdir(AT_FDCWD, path, mode);
+    if (made <= 0)
+        return made;
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -1 : fs_sync_dir(fd, "..");
 }
 
 /* Makes the first missing one and all behind it. Each may be there already, or be made by somebody
@@ -173,17 +201,17 @@ int fs_mkdir_parents(const char *path, mode_t mode)
         if (*p != '/')
             continue;
         *p = '\0';
-        if (fs_mkdir(AT_FDCWD, copy, mode) < 0)
+        if (mkdir_synced(copy, mode) < 0)
             return -1;
         *p = '/';
     }
-    return fs_mkdir(AT_FDCWD, copy, mode) < 0 ? -1 : 0;
+    return mkdir_synced(copy, mode);
 }
 
 int fs_sync_dir(int dirfd, const char *path)
 {
     AUTO_CLOSE int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -1 : fsync(fd);
+    return fd < 0 ? -1 : fs_sync(fd);
 }
 
 /* Takes `fd` over, as fdopendir(3) does. readdir's own error ends the loop as its end does: the
@@ -249,8 +277,9 @@ ssize_t fs_read_link(int dirfd, const char *path, char *target, size_t size)
 
 /* Tries with pauses of 1 to 16 ms: at the start, since most locks are held for one change; never
  * longer, since nothing wakes us. */
-int fs_lock(int fd, int64_t wait_ms)
+int fs_lock(int fd, int64_t wait_ms, int cancel_fd)
 {
+    struct pollfd cancel = {.fd = cancel_fd, .events = POLLIN};
     int64_t deadline = clock_ms() + wait_ms;
     for (int pause = 1;; pause = pause < 16 ? pause * 2 : 16) {
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -262,6 +291,9 @@ int fs_lock(int fd, int64_t wait_ms)
             return -1;
         }
         /* flock has no time limit of its own, and a library sets no timers that raise signals. */
-        clock_sleep_ms(pause);
+        if (poll(&cancel, 1, pause) > 0) {
+            errno = ECANCELED;
+            return -1;
+        }
     }
 }

@@ -69,10 +69,31 @@ static void format_shortest(double value, int from, int to, reads_back *check,
     uselocale(before);
 }
 
+/* A whole number of up to 15 digits is its own shortest text, as %.15g writes it. -0 is none: its
+ * sign is worth keeping. */
+static bool format_whole(double value, char text[NUMBER_TEXT_SIZE])
+{
+    if (!(value > -1e15 && value < 1e15) || value != (double)(int64_t)value ||
+        (value == 0 && signbit(value)))
+        return false;
+    char digits[NUMBER_TEXT_SIZE], *p = digits + sizeof digits;
+    uint64_t left = (uint64_t)(int64_t)(value < 0 ? -value : value);
+    *--p = '\0';
+    do
+        *--p = (char)('0' + left % 10);
+    while ((left /= 10) > 0);
+    if (value < 0)
+        *--p = '-';
+    memcpy(text, p, (size_t)(digits + sizeof digits - p));
+    return true;
+}
+
 /* Any decimal of DBL_DIG digits survives the way through a normal double, so no text shorter than
  * that of %.15g can be missed; a subnormal has fewer digits to give. */
 void number_format_double(double value, char text[NUMBER_TEXT_SIZE])
 {
+    if (format_whole(value, text))
+        return;
     format_shortest(value, fabs(value) < DBL_MIN ? 1 : DBL_DIG, DBL_DECIMAL_DIG, double_reads_back,
                     text);
 }

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <stdlib.h>
@@ -71,11 +72,27 @@ locale_t number_locale(void)
     return locale;
 }
 
+/* Up to 15 digits are a whole number that a double holds (DBL_DIG), and need no strtod. */
+static bool parse_small(const char *text, double *value)
+{
+    const char *p = text + (*text == '-');
+    int64_t n = 0;
+    int digits = 0;
+    for (; *p >= '0' && *p <= '9' && digits < DBL_DIG; p++, digits++)
+        n = n * 10 + (*p - '0');
+    if (digits == 0 || *p != '\0')
+        return false;
+    *value = *text == '-' ? -(double)n : (double)n; /* -0 too */
+    return true;
+}
+
 /* strtod's ERANGE is not asked: it also stands for a result that is subnormal or 0, which is the
  * nearest number there is and quite right. An infinite result is right only if the text said so. */
 enum number_fault number_parse_double(const char *text, double *value)
 {
     char *end;
+    if (parse_small(text, value))
+        return NUMBER_OK;
     if (*text == '\0' || isspace((unsigned char)*text))
         return NUMBER_MALFORMED;
     *value = strtod_l(text, &end, number_locale());

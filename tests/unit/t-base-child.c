@@ -196,12 +196,12 @@ static int start_and_wait(void *arg)
 
 /* The pipe's end is held by the program and by what it started: it closes when all of them are
  * gone. */
-static void our_own_death(void **state)
+static void die_with(int (*start)(void *arg))
 {
     int report[2];
     char byte;
     assert_int_equal(pipe2(report, O_CLOEXEC), 0);
-    pid_t pid = child_begin(start_and_wait, report);
+    pid_t pid = child_begin(start, report);
     close(report[1]);
     assert_int_equal(read(report[0], &byte, 1), 1);
     kill(pid, SIGKILL);
@@ -210,6 +210,82 @@ static void our_own_death(void **state)
     assert_int_equal(poll(&end, 1, 20000), 1);
     assert_int_equal(read(report[0], &byte, 1), 0);
     close(report[0]);
+}
+
+static void our_own_death(void **state)
+{
+    die_with(start_and_wait);
+}
+
+/* ---- functions of ours ---- */
+
+/* 7 when it has three descriptors, and stands where it should. */
+static int body(void *arg)
+{
+    char here[4096];
+    for (int fd = 3; fd < 1024; fd++)
+        if (fcntl(fd, F_GETFD) >= 0)
+            return fd;
+    if (getcwd(here, sizeof here) == NULL || write(STDOUT_FILENO, arg, strlen(arg)) < 0)
+        return 1;
+    return strcmp(here, "/usr") == 0 ? 7 : 2;
+}
+
+static void functions(void **state)
+{
+    struct child_spec spec = CHILD_SPEC_INIT;
+    struct child_end end;
+    BUF_AUTO out = BUF_INIT;
+    char text[] = "said";
+    int extra = open("/dev/null", O_RDONLY), fds = count_fds(); /* not close-on-exec */
+    spec.body = body;
+    spec.body_arg = text;
+    spec.cwd_fd = open("/usr", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(child_capture(&spec, clock_ms() + 20000, &out, 100, &end, NULL), 0);
+    assert_string_equal(buf_text(&out), "said");
+    assert_int_equal(end.code, 7);
+    close(spec.cwd_fd);
+    assert_int_equal(count_fds(), fds);
+    close(extra);
+}
+
+static int body_for_ever(void *arg)
+{
+    while (pause() < 0)
+        ;
+    return 0;
+}
+
+static void functions_are_late(void **state)
+{
+    struct child_spec spec = CHILD_SPEC_INIT;
+    struct child_end end;
+    struct ml_error err = ML_ERROR_INIT;
+    BUF_AUTO out = BUF_INIT;
+    spec.body = body_for_ever;
+    assert_int_equal(child_capture(&spec, clock_ms() + 50, &out, 100, &end, &err), -1);
+    assert_int_equal(err.status, ML_TIMEOUT);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* As start_and_wait(), of a function. */
+static int start_body_and_wait(void *arg)
+{
+    struct child child = CHILD_INIT;
+    struct child_spec spec = CHILD_SPEC_INIT;
+    const int *report = arg;
+    spec.body = body_for_ever;
+    spec.stdio[1] = report[1];
+    if (child_start(&spec, &child, NULL) < 0 || write(report[1], "x", 1) != 1)
+        return 1;
+    close(report[1]);
+    pause();
+    return 1;
+}
+
+static void our_own_death_and_functions(void **state)
+{
+    die_with(start_body_and_wait);
 }
 
 static void kill_is_harmless(void **state)
@@ -236,6 +312,9 @@ int main(void)
         place_test(file_size_limit),
         cmocka_unit_test(several_at_once),
         cmocka_unit_test(our_own_death),
+        cmocka_unit_test(functions),
+        cmocka_unit_test(functions_are_late),
+        cmocka_unit_test(our_own_death_and_functions),
         cmocka_unit_test(kill_is_harmless),
     };
     UNIT_RUN("base/child", tests);

@@ -113,6 +113,7 @@ static void test_errno(void **state)
         {"ENOSPC", ENOSPC, 0, ML_IO},
         {"EIO", EIO, 0, ML_IO},
         {"the caller knows better", ENOENT, ML_CONFIG, ML_CONFIG},
+        {"the caller cannot know", ENOMEM, ML_CANT_CREATE, ML_LIMIT},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct ml_error err = ML_ERROR_INIT;
@@ -123,7 +124,8 @@ static void test_errno(void **state)
         snprintf(want, sizeof want, "cannot go: %s", strerror(cases[i].errnum));
         case_int(name, err.status, cases[i].want);
         case_text(name, err.message, want);
-        case_text(name, err.code, ml_status_code(cases[i].want));
+        case_text(name, err.code,
+                  cases[i].errnum == ENOMEM ? "out_of_memory" : ml_status_code(cases[i].want));
         case_int(name, err.hint[0] != '\0', cases[i].errnum == ENOSPC);
     }
 }

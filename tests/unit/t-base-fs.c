@@ -1,18 +1,46 @@
 /* Goal of this test: files come whole or not at all, nothing outside of a tree is removed with it,
- * no special file makes us wait, and a lock has one holder. */
+ * and no special file makes us wait. */
 #include "fixture.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
-#include "base/clock.h"
 #include "base/fs.h"
+
+/* ---- calls that are interrupted ---- */
+
+/* In the place of libc's: so many calls are interrupted, or the next one fails. A close lets the
+ * descriptor go all the same. */
+static struct {
+    int interrupts, error, calls;
+} sync_fault, close_fault;
+
+int fsync(int fd)
+{
+    sync_fault.calls++;
+    if (sync_fault.interrupts-- > 0 || sync_fault.error) {
+        errno = sync_fault.error ? sync_fault.error : EINTR;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
+
+int close(int fd)
+{
+    int status = (int)syscall(SYS_close, fd);
+    close_fault.calls++;
+    if (status == 0 && (close_fault.interrupts-- > 0 || close_fault.error)) {
+        errno = close_fault.error ? close_fault.error : EINTR;
+        return -1;
+    }
+    return status;
+}
 
 static void put_file(const struct place *place, const char *name, const char *text)
 {
@@ -110,6 +138,8 @@ static void test_replace_fails_whole(void **state)
     assert_int_equal(errno, ENOENT);
     assert_int_equal(fs_replace_file(place->fd, "no", "d/f", "new", 3, 0600), -1);
     assert_int_equal(fs_replace_link(place->fd, "no", "d/f", "new"), -1);
+    assert_int_equal(fs_replace_link(place->fd, "tmp", "d", "new"), -1);
+    assert_int_equal(errno, EISDIR);
     check_file(place, "d/f", "old");
     assert_int_equal(count_names(place, "tmp"), 0);
 }
@@ -395,103 +425,31 @@ static void test_random_name(void **state)
     assert_string_not_equal(a, b);
 }
 
-/* ---- locks ---- */
-
-static int open_lock(const struct place *place)
-{
-    return openat(place->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-}
-
-static void test_lock_descriptors(void **state)
+/* A signal makes nothing fail; what cannot be synced or closed has failed, and is not tried again.
+ */
+static void test_interrupted(void **state)
 {
     const struct place *place = *state;
-    int first = open_lock(place), second = open_lock(place);
-    assert_int_equal(fs_lock(first, 0), 0);
-    assert_int_equal(fs_lock(first, 0), 0); /* ours already */
-    assert_int_equal(fs_lock(second, 0), -1);
-    assert_int_equal(errno, EWOULDBLOCK);
-    assert_int_equal(fs_lock(second, -1), -1);
-    assert_int_equal(errno, EWOULDBLOCK);
-    int64_t before = clock_ms();
-    assert_int_equal(fs_lock(second, 30), -1);
-    assert_int_equal(errno, EWOULDBLOCK);
-    assert_true(clock_ms() - before >= 30);
-    close(first);
-    assert_int_equal(fs_lock(second, 0), 0);
-    close(second);
-    assert_int_equal(fs_lock(second, 0), -1);
-    assert_int_equal(errno, EBADF);
-}
-
-struct holder {
-    const struct place *place;
-    int ready[2], go[2];
-};
-
-static int hold_lock(void *arg)
-{
-    const struct holder *h = arg;
-    char c;
-    close(h->go[1]);
-    int fd = open_lock(h->place);
-    CHILD_CHECK(fs_lock(fd, 0) == 0);
-    CHILD_CHECK(write(h->ready[1], "x", 1) == 1);
-    CHILD_CHECK(read(h->go[0], &c, 1) == 0);
-    return 0;
-}
-
-/* Held by another process; free as soon as that has ended, whichever way. */
-static void test_lock_processes(void **state)
-{
-    for (int killed = 0; killed < 2; killed++) {
-        struct holder h = {.place = *state};
-        char c;
-        assert_int_equal(pipe2(h.ready, O_CLOEXEC), 0);
-        assert_int_equal(pipe2(h.go, O_CLOEXEC), 0);
-        pid_t pid = child_begin(hold_lock, &h);
-        assert_int_equal(read(h.ready[0], &c, 1), 1);
-        int fd = open_lock(h.place);
-        assert_int_equal(fs_lock(fd, 0), -1);
-        assert_int_equal(errno, EWOULDBLOCK);
-        if (killed)
-            kill(pid, SIGKILL);
-        close(h.go[1]);
-        assert_int_equal(fs_lock(fd, 10000), 0); /* waits for the holder */
-        assert_int_equal(child_finish(pid), killed ? 128 + SIGKILL : 0);
-        close(fd);
-        close(h.go[0]);
-        close(h.ready[0]);
-        close(h.ready[1]);
-    }
-}
-
-/* A counter in a file, which processes raise under the lock, loses no step. */
-static int count_up(void *arg)
-{
-    const struct place *place = arg;
-    for (int i = 0; i < 50; i++) {
-        int fd = open_lock(place), n = 0;
-        CHILD_CHECK(fs_lock(fd, 20000) == 0);
-        CHILD_CHECK(pread(fd, &n, sizeof n, 0) >= 0);
-        n++;
-        CHILD_CHECK(pwrite(fd, &n, sizeof n, 0) == sizeof n);
-        close(fd);
-    }
-    return 0;
-}
-
-static void test_lock_excludes(void **state)
-{
-    struct place *place = *state;
-    pid_t pid[4];
-    for (int i = 0; i < 4; i++)
-        pid[i] = child_begin(count_up, place);
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(child_finish(pid[i]), 0);
-    int fd = open_lock(place), n = 0;
-    assert_int_equal(pread(fd, &n, sizeof n, 0), sizeof n);
-    close(fd);
-    assert_int_equal(n, 200);
+    fs_mkdir(place->fd, "tmp", 0700);
+    sync_fault.interrupts = 3;
+    close_fault.interrupts = 1;
+    assert_int_equal(fs_write_new(place->fd, "f", "x", 1, 0600), 0);
+    sync_fault.interrupts = 2;
+    assert_int_equal(fs_sync_dir(place->fd, "tmp"), 0);
+    check_file(place, "f", "x");
+    sync_fault.error = EIO;
+    sync_fault.calls = 0;
+    assert_int_equal(fs_write_new(place->fd, "g", "x", 1, 0600), -1);
+    assert_int_equal(errno, EIO);
+    assert_int_equal(sync_fault.calls, 1);
+    sync_fault.error = 0;
+    close_fault.error = EDQUOT;
+    close_fault.calls = 0;
+    assert_int_equal(fs_write_new(place->fd, "g", "x", 1, 0600), -1);
+    assert_int_equal(errno, EDQUOT);
+    assert_int_equal(close_fault.calls, 1);
+    close_fault.error = 0;
+    assert_false(there(place, "g"));
 }
 
 static void test_no_descriptor_left(void **state)
@@ -524,10 +482,8 @@ int main(void)
         place_test(test_mkdir),
         place_test(test_sync_dir),
         place_test(test_remove_tree),
+        place_test(test_interrupted),
         cmocka_unit_test(test_random_name),
-        place_test(test_lock_descriptors),
-        place_test(test_lock_processes),
-        place_test(test_lock_excludes),
         place_test(test_no_descriptor_left),
     };
     UNIT_RUN("base-fs", tests);
