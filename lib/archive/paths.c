@@ -1,0 +1,210 @@
+/* What is refused here is refused for what it could become elsewhere: on a file system that knows
+ * no case, in a shell, on a terminal, in a git working tree. The kernel keeps paths beneath the
+ * directory on its own account (beneath.c). */
+#include "archive/paths.h"
+
+#include <search.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "archive/unpack.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/scope.h"
+
+enum { SHOWN_MAX = 200 };
+
+int path_hostile(struct ml_error *err, const char *path, const char *why, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, why);
+    vsnprintf(text, sizeof text, why, ap);
+    va_end(ap);
+    return ml_error_set(err, ML_REFUSED, "hostile_archive", "'%.*s%s' %s", SHOWN_MAX, path,
+                        strlen(path) > SHOWN_MAX ? "..." : "", text);
+}
+
+/* ---- what a name may be ---- */
+
+/* Control characters, and characters that nobody sees: with those that turn the direction of
+ * writing a name reads as another (CVE-2021-42574), and with those that HFS+ passes over it is
+ * another (CVE-2014-9390). All of them have two or three bytes. */
+static bool has_unseen(const char *path)
+{
+    static const struct {
+        const char *lead, *from, *to;
+    } ranges[] = {
+        {"\xc2", "\x80", "\x9f"},     /* U+0080 to 009F: C1 controls */
+        {"\xe2\x80", "\x8b", "\x8f"}, /* U+200B to 200F: zero width, direction */
+        {"\xe2\x80", "\xa8", "\xae"}, /* U+2028 to 202E: line ends, direction */
+        {"\xe2\x81", "\xa0", "\xaf"}, /* U+2060 to 206F: joiners, direction */
+        {"\xef\xbb", "\xbf", "\xbf"}, /* U+FEFF: byte order mark */
+    };
+    for (const char *p = path; *p != '\0'; p++) {
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            return true;
+        for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+            size_t n = strlen(ranges[i].lead);
+            if (strncmp(p, ranges[i].lead, n) == 0 &&
+                (unsigned char)p[n] >= (unsigned char)*ranges[i].from &&
+                (unsigned char)p[n] <= (unsigned char)*ranges[i].to)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* As the file systems of Windows see it, too: they drop dots and blanks at the end, and git~1 is
+ * the short form of .git (CVE-2014-9390). */
+static bool is_git(const char *name, size_t n)
+{
+    while (n > 1 && (name[n - 1] == '.' || name[n - 1] == ' '))
+        n--;
+    return (n == 4 && strncasecmp(name, ".git", 4) == 0) ||
+           (n == 5 && strncasecmp(name, "git~1", 5) == 0);
+}
+
+/* One component. Null when it is fine. */
+static const char *name_fault(const char *name, size_t n)
+{
+    if (n == 0)
+        return "has an empty component";
+    if (n == 1 && name[0] == '.')
+        return "has '.' for a component";
+    if (n == 2 && name[0] == '.' && name[1] == '.')
+        return "climbs out by '..'";
+    if (n > ARCHIVE_NAME_MAX)
+        return "has a component of more than 255 bytes";
+    if (is_git(name, n))
+        return "is git's own: '.git' is not taken";
+    return NULL;
+}
+
+/* What is wrong with all of it, before what is wrong with a part. */
+static const char *path_fault(const char *path)
+{
+    if (*path == '\0')
+        return "is no name";
+    if (*path == '/')
+        return "is an absolute path";
+    if (strlen(path) > ARCHIVE_PATH_MAX)
+        return "is longer than 1024 bytes";
+    if (!json_is_utf8(path, strlen(path)))
+        return "is not UTF-8";
+    if (has_unseen(path))
+        return "has control characters or invisible ones";
+    if (strchr(path, '\\') != NULL)
+        return "has a backslash, which is a slash for some";
+    int depth = 0;
+    for (const char *name = path;; name++) {
+        size_t n = strcspn(name, "/");
+        const char *fault = name_fault(name, n);
+        if (fault != NULL)
+            return fault;
+        if (++depth > ARCHIVE_DEPTH_MAX)
+            return "is deeper than 32 directories";
+        name += n;
+        if (*name == '\0')
+            return NULL;
+    }
+}
+
+/* ---- what is there ---- */
+
+struct name {
+    char *folded; /* what names are compared by */
+    char *path;   /* as it was spelled */
+    bool directory;
+    bool named; /* by an entry of its own */
+};
+
+static int name_compare(const void *a, const void *b)
+{
+    return strcmp(((const struct name *)a)->folded, ((const struct name *)b)->folded);
+}
+
+static void name_free(void *p)
+{
+    struct name *name = p;
+    free(name->folded);
+    free(name->path);
+    free(name);
+}
+
+void paths_free(struct paths *paths)
+{
+    if (paths->tree != NULL)
+        tdestroy(paths->tree, name_free);
+    paths->tree = NULL;
+}
+
+/* Full case folding and composition (Unicode, D145 with NFC): what any file system may take for the
+ * same is the same here. A slash neither folds nor composes, so that the components stay what they
+ * are. Null when memory is out. */
+static char *path_fold(const struct lib *lib, const char *path)
+{
+    size_t n = strlen(path), size = 0;
+    uint8_t *folded = lib->u8_casefold((const uint8_t *)path, n + 1, NULL, lib->nfc, NULL,
+                                       &size); /* the NUL too */
+    return (char *)folded;
+}
+
+/* The name at a path of `n` bytes whose folded form is `folded`, taken in if it is new. */
+static struct name *name_at(struct paths *paths, const char *folded, const char *path, size_t n,
+                            bool directory)
+{
+    struct name *name = calloc(1, sizeof *name);
+    if (name == NULL)
+        return NULL;
+    *name = (struct name){strdup(folded), strndup(path, n), directory, false};
+    struct name **found =
+        name->folded && name->path ? tsearch(name, &paths->tree, name_compare) : NULL;
+    if (found == NULL || *found != name)
+        name_free(name);
+    if (found == NULL)
+        return NULL;
+    paths->n += *found == name;
+    return *found;
+}
+
+/* Takes in one path: the entry's own, or that of a directory on its way. */
+static int path_take(struct paths *paths, const char *folded, const char *path, size_t n,
+                     bool directory, bool own, struct ml_error *err)
+{
+    struct name *name = name_at(paths, folded, path, n, directory);
+    if (name == NULL)
+        return ml_error_memory(err);
+    if (strlen(name->path) != n || memcmp(name->path, path, n) != 0)
+        return path_hostile(err, path, "and '%.*s' differ in case or in Unicode form alone",
+                            SHOWN_MAX, name->path);
+    if (name->directory != directory)
+        return path_hostile(err, name->path, "is a file and a directory");
+    if (own && name->named)
+        return path_hostile(err, path, "is there twice");
+    name->named = name->named || own;
+    return 0;
+}
+
+/* The folded path is cut at each slash for a moment: its parts are those of the path. */
+int paths_add(struct paths *paths, const char *path, bool directory, struct ml_error *err)
+{
+    const char *fault = path_fault(path);
+    if (fault != NULL)
+        return path_hostile(err, path, "%s", fault);
+    AUTO_FREE char *folded = path_fold(paths->lib, path);
+    if (folded == NULL)
+        return ml_error_memory(err);
+    char *cut = folded;
+    for (const char *slash = path; (slash = strchr(slash, '/')) != NULL; slash++) {
+        cut = strchr(cut, '/');
+        *cut = '\0';
+        if (path_take(paths, folded, path, (size_t)(slash - path), true, false, err) < 0)
+            return -1;
+        *cut++ = '/';
+    }
+    return path_take(paths, folded, path, strlen(path), directory, true, err);
+}

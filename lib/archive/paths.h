@@ -1,0 +1,30 @@
+/* The names in an archive: what a name may be, and that each stands for one thing. */
+#ifndef ARCHIVE_PATHS_H
+#define ARCHIVE_PATHS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "archive/lib.h"
+
+struct paths {
+    const struct lib *lib;
+    void *tree; /* of tsearch(3), by folded path */
+    size_t n;   /* files and directories, those that only paths name among them */
+};
+
+#define PATHS_AUTO __attribute__((cleanup(paths_free))) struct paths
+void paths_free(struct paths *paths);
+
+/* Takes a path in: relative, without a slash at its end. The directories on its way are taken in as
+ * well; one of them may be named on its own once, before or after. 0; -1 and ML_REFUSED,
+ * "hostile_archive": it is no name for a file (see ARCHIVE_NAME_MAX), or it is there already, or
+ * one that differs in case or in Unicode composition alone, or one is a file where the other is a
+ * directory; ML_LIMIT. */
+int paths_add(struct paths *paths, const char *path, bool directory, struct ml_error *err);
+
+/* "'<path>' <why>", the path cut where it is long: -1. */
+__attribute__((format(printf, 3, 4))) int path_hostile(struct ml_error *err, const char *path,
+                                                       const char *why, ...);
+
+#endif
