@@ -1,6 +1,6 @@
-/* ml_build(): plan, compile, ask the objects what they hold, describe it, link, file. Every step
- * gets the whole build and adds to it; the stage is the only thing that has to be undone, and its
- * scope drops it on every way out but that of a filed bundle. The order is one of cost and of
+/* ml_build(): plan, unpack, compile, ask the objects what they hold, describe it, link, file. Every
+ * step gets the whole build and adds to it; the stage is the only thing that has to be undone, and
+ * its scope drops it on every way out but that of a filed bundle. The order is one of cost and of
  * trust: the request is checked before a registry is made, an object before anything reads it, and
  * the id is known before anything is linked, so that a bundle that is there already costs no link.
  * */
@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/scope.h"
+#include "build/build.h"
 #include "build/bundle.h"
 #include "build/compile.h"
 #include "build/functions.h"
@@ -26,7 +27,9 @@
 #include "build/object.h"
 #include "build/sound.h"
 #include "build/stubs.h"
+#include "build/unpacked.h"
 #include "client/context.h"
+#include "modload/abi.h"
 
 /* ---- the work directory ---- */
 
@@ -104,7 +107,8 @@ static int objects_make(struct build *b, struct ml_error *err)
 static int entry_write(struct build *b, struct ml_error *err)
 {
     BUF_AUTO text = BUF_INIT;
-    struct stubs_plugin plugin = {b->name, b->version, &b->functions, b->object != NULL};
+    struct stubs_plugin plugin = {b->name, b->version, &b->functions, b->object != NULL,
+                                  &b->manifest.limits};
     stubs_write(&text, &plugin);
     if (text.failed)
         return ml_error_memory(err);
@@ -134,8 +138,17 @@ static int link_and_identify(struct build *b, char *id, struct ml_error *err)
     return bundle_identify(b, id, err);
 }
 
-/* Everything that a bundle needs beyond its objects. */
-static int bundle_make(struct build *b, struct ml_error *err)
+int build_begin(struct build *b, struct ml_error *err)
+{
+    return work_open(b, err) < 0 ? -1 : host_open(b, err);
+}
+
+int build_identify(struct build *b, char *id, struct ml_error *err)
+{
+    return objects_make(b, err) < 0 ? -1 : link_and_identify(b, id, err);
+}
+
+int build_finish(struct build *b, struct ml_error *err)
 {
     if ((!b->linked && link_make(b, err) < 0) || bundle_finish(b, err) < 0)
         return -1;
@@ -144,21 +157,29 @@ static int bundle_make(struct build *b, struct ml_error *err)
     return 0;
 }
 
-/* `id` is the bundle's when 0 is returned. The same bundle may be there already, or be filed by
- * somebody else in the meantime: both are fine. */
-static int build_run(struct build *b, char *id, struct ml_error *err)
+void build_end(struct build *b)
 {
-    if (work_open(b, err) < 0 || host_open(b, err) < 0 || objects_make(b, err) < 0 ||
-        link_and_identify(b, id, err) < 0)
+    scope_close(&b->work);
+    b->work = -1;
+}
+
+/* `id` is the bundle's when 0 is returned, and `*hold` keeps it. The same bundle may be there
+ * already, or be filed by somebody else in the meantime: both are fine. */
+static int build_run(struct build *b, char *id, int *hold, struct ml_error *err)
+{
+    if (build_begin(b, err) < 0 || (b->archive != NULL && unpacked_plan(b, err) < 0) ||
+        build_identify(b, id, err) < 0)
         return -1;
-    bool filed = store_bundle_exists(b->stage->store, id);
-    if (filed && bundle_is_sound(b->stage->store, id))
+    *hold = store_bundle_open(b->stage->store, id, NULL);
+    if (*hold >= 0 && bundle_is_sound(b->stage->store, id))
         return 0;
-    if (bundle_make(b, err) < 0)
+    if (*hold >= 0)
+        close(steal_fd(hold));
+    if (build_finish(b, err) < 0)
         return -1;
-    if (filed)
-        return store_stage_replace(b->stage, id, err);
-    return store_stage_commit(b->stage, id, err) < 0 ? -1 : 0;
+    if (store_bundle_exists(b->stage->store, id) && !bundle_is_sound(b->stage->store, id))
+        return store_stage_replace(b->stage, id, hold, err);
+    return store_stage_commit(b->stage, id, hold, err) < 0 ? -1 : 0;
 }
 
 /* The stage lives in this scope: whatever happens in it, nothing is left in the registry but a
@@ -170,10 +191,11 @@ static int build_staged(struct ml_ctx *ctx, struct build *b, char *id, struct ml
     if (ctx_store(ctx, true, &store, err) < 0 || store_stage_open(store, &stage, err) < 0)
         return -1;
     b->stage = &stage;
-    int status = build_run(b, id, err);
-    if (b->work >= 0)
-        close(b->work);
-    return status;
+    int hold = -1, status = build_run(b, id, &hold, err);
+    build_end(b);
+    if (hold >= 0 && status < 0)
+        close(hold);
+    return hold >= 0 && status == 0 ? ctx_hold(ctx, hold, err) : status;
 }
 
 /* What can be wrong with a request before any file is looked at. */
@@ -192,12 +214,15 @@ int ml_build(struct ml_ctx *ctx, const struct ml_build_request *request,
              struct ml_bundle_info **ret, struct ml_error *err)
 {
     ARENA_AUTO arena = ARENA_INIT;
-    struct build b = {.a = &arena, .request = request, .work = -1};
+    struct build b = {.a = &arena, .request = request, .work = -1, .cwd_fd = AT_FDCWD};
+    b.abi = ML_ABI_VERSION;
     char id[ML_BUNDLE_ID_SIZE];
     b.deadline_ms = request->timeout_ms > 0 ? clock_ms() + request->timeout_ms : -1;
     clock_gettime(CLOCK_REALTIME, &b.started);
     if (request_check(request, err) < 0 || plan_make(&b, err) < 0 ||
-        build_staged(ctx, &b, id, err) < 0)
+        build_staged(ctx, &b, id, err) < 0) {
+        unpacked_show_error(&b, err);
         return -1;
+    }
     return ml_bundle_info_read(ctx, id, ret, err);
 }

@@ -15,6 +15,8 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/scope.h"
+#include "build/record.h"
+#include "build/sums.h"
 
 /* ---- files ---- */
 
@@ -50,15 +52,39 @@ static int file_write(struct build *b, const char *path, const void *data, size_
     return fd < 0 ? -1 : fs_write_all(fd, data, n);
 }
 
+static int write_failed(const char *path, struct ml_error *err)
+{
+    return ml_error_errno(err, 0, errno, "cannot write the bundle's '%s'", path);
+}
+
 int bundle_write(struct build *b, const char *path, const void *data, size_t n,
                  struct ml_error *err)
 {
+    if (file_write(b, path, data, n) < 0)
+        return write_failed(path, err);
     struct bundle_file *file = file_add(b, path);
     if (file == NULL || digest_data(data, n, file->sha256) < 0)
         return ml_error_memory(err);
-    if (file_write(b, path, data, n) < 0)
-        return ml_error_errno(err, 0, errno, "cannot write the bundle's '%s'", path);
     return 0;
+}
+
+/* Two headers can claim one place, where links made detours of the paths to them. The first has
+ * it. */
+int bundle_keep(struct build *b, const char *path, const void *data, size_t n, struct ml_error *err)
+{
+    char sha256[DIGEST_HEX_SIZE];
+    if (digest_data(data, n, sha256) < 0)
+        return ml_error_memory(err);
+    for (size_t i = 0; i < b->n_files; i++)
+        if (strcmp(b->files[i].path, path) == 0)
+            return strcmp(b->files[i].sha256, sha256) == 0;
+    if (file_write(b, path, data, n) < 0)
+        return errno == EEXIST || errno == ENOTDIR ? 0 : write_failed(path, err);
+    struct bundle_file *file = file_add(b, path);
+    if (file == NULL)
+        return ml_error_memory(err);
+    strcpy(file->sha256, sha256);
+    return 1;
 }
 
 int bundle_note(struct build *b, const char *path, struct ml_error *err)
@@ -108,12 +134,50 @@ static void inputs_digest(struct digest *d, const struct build *b)
     }
 }
 
-static const char *object_sha256(const struct build *b)
+const char *bundle_object_digest(const struct build *b)
 {
     for (size_t i = 0; i < b->n_files; i++)
         if (strcmp(b->files[i].path, "plugin.so") == 0)
             return b->files[i].sha256;
     return "";
+}
+
+static bool has_suffix(const char *path, const char *suffix)
+{
+    size_t n = strlen(path), m = strlen(suffix);
+    return n > m && strcmp(path + n - m, suffix) == 0;
+}
+
+static bool is_unit(const struct build *b, const char *rel)
+{
+    for (size_t i = 0; i < b->n_sources; i++)
+        if (strcmp(b->sources[i].rel, rel) == 0)
+            return true;
+    return false;
+}
+
+/* Whether what was compiled is what one would think who sees the files: all that end in .c or,
+ * where none does, in .h. */
+static bool units_are_plain(const struct build *b)
+{
+    const char *suffix = ".h";
+    for (size_t i = 0; i < b->n_inputs; i++)
+        if (b->inputs[i].rel != NULL && has_suffix(b->inputs[i].rel, ".c"))
+            suffix = ".c";
+    for (size_t i = 0; i < b->n_inputs; i++)
+        if (b->inputs[i].rel != NULL &&
+            is_unit(b, b->inputs[i].rel) != has_suffix(b->inputs[i].rel, suffix))
+            return false;
+    return true;
+}
+
+/* A file that is compiled and one that is only included give different plugins. */
+static void units_digest(struct digest *d, const struct build *b)
+{
+    if (units_are_plain(b))
+        return;
+    for (size_t i = 0; i < b->n_sources; i++)
+        field(d, "unit", b->sources[i].rel);
 }
 
 /* The manifest's text is part of it as it was written, so a comma more is another bundle: cheaper
@@ -126,7 +190,7 @@ int bundle_identify(const struct build *b, char *id, struct ml_error *err)
     struct strv cc = {.items = b->host.cc.items + 1, .n = b->host.cc.n - 1};
     digest_begin(&d);
     field(&d, "modload bundle", "1"); /* also when what is generated from the same input changes */
-    digest_text(&d, arena_fmt(b->a, "%u", ML_ABI_VERSION));
+    digest_text(&d, arena_fmt(b->a, "%u", b->abi));
     field(&d, "compiler", b->host.compiler);
     field(&d, "target", b->host.target);
     fields(&d, "compiler word", &cc);
@@ -137,7 +201,8 @@ int bundle_identify(const struct build *b, char *id, struct ml_error *err)
     if (b->has_manifest)
         field(&d, "manifest", b->manifest.text);
     if (b->object != NULL)
-        field(&d, "object", object_sha256(b));
+        field(&d, "object", bundle_object_digest(b));
+    units_digest(&d, b);
     inputs_digest(&d, b);
     if (digest_end(&d, out) < 0 || b->a->failed)
         return ml_error_memory(err);
@@ -233,91 +298,35 @@ static int manifest_write(struct build *b, struct ml_error *err)
     return write_text(b, "manifest.json", &j.out, err);
 }
 
-/* ---- build.json ---- */
+/* ---- all of it ---- */
 
-static void list_write(struct json *j, const char *key, const struct strv *values)
+/* A source may have read the manifest as a header of its own: then it is there already. */
+static int manifest_keep(struct build *b, struct ml_error *err)
 {
-    json_key(j, key);
-    json_open(j, '[');
-    for (size_t i = 0; i < values->n; i++)
-        json_string(j, values->items[i]);
-    json_close(j, ']');
+    static const char path[] = "source/modload.json";
+    char sha256[DIGEST_HEX_SIZE];
+    size_t n = strlen(b->manifest.text);
+    if (digest_data(b->manifest.text, n, sha256) < 0)
+        return ml_error_memory(err);
+    for (size_t i = 0; i < b->n_files; i++)
+        if (strcmp(b->files[i].path, path) == 0 && strcmp(b->files[i].sha256, sha256) == 0)
+            return 0;
+    return bundle_write(b, path, b->manifest.text, n, err);
 }
 
-/* Only names that are the same everywhere: where a header lay is left out. */
-static void inputs_write(struct json *j, const struct build *b, const char *key, bool own)
-{
-    json_key(j, key);
-    json_open(j, '[');
-    for (size_t i = 0; i < b->n_inputs; i++) {
-        const struct input *input = &b->inputs[i];
-        if ((input->rel != NULL) != own)
-            continue;
-        const char *slash = strrchr(input->path, '/');
-        json_open(j, '{');
-        json_pair(j, own ? "path" : "name", own ? input->rel : slash ? slash + 1 : input->path);
-        json_pair(j, "sha256", input->sha256);
-        json_close(j, '}');
-    }
-    json_close(j, ']');
-}
-
-static int record_write(struct build *b, struct ml_error *err)
+static int record_file(struct build *b, struct ml_error *err)
 {
     JSON_AUTO j = {0};
-    json_open(&j, '{');
-    json_key(&j, "format");
-    json_int(&j, BUNDLE_FORMAT);
-    json_key(&j, "abi");
-    json_int(&j, ML_ABI_VERSION);
-    json_pair(&j, "modload", ML_VERSION);
-    json_pair(&j, "compiler", b->host.compiler);
-    json_pair(&j, "target", b->host.target);
-    list_write(&j, "flags", &b->flags);
-    list_write(&j, "libraries", &b->libraries);
-    json_pair(&j, "object", b->object ? "prebuilt" : "built");
-    json_pair(&j, "object_sha256", object_sha256(b));
-    inputs_write(&j, b, "sources", true);
-    inputs_write(&j, b, "dependencies", false);
-    json_close(&j, '}');
-    buf_char(&j.out, '\n');
+    record_write(&j, b);
     return write_text(b, "build.json", &j.out, err);
-}
-
-/* ---- SHA256SUMS ---- */
-
-static int file_compare(const void *a, const void *b)
-{
-    return strcmp(((const struct bundle_file *)a)->path, ((const struct bundle_file *)b)->path);
-}
-
-/* As sha256sum(1) writes it: a line whose name holds a newline or backslash is marked by a
- * backslash. */
-static void sum_line(struct buf *out, const struct bundle_file *file)
-{
-    bool escape = strpbrk(file->path, "\\\n\r") != NULL;
-    buf_fmt(out, "%s%s  ", escape ? "\\" : "", file->sha256);
-    for (const char *p = file->path; *p != '\0'; p++) {
-        if (*p == '\n')
-            buf_str(out, "\\n");
-        else if (*p == '\r')
-            buf_str(out, "\\r");
-        else if (*p == '\\')
-            buf_str(out, "\\\\");
-        else
-            buf_char(out, *p);
-    }
-    buf_char(out, '\n');
 }
 
 /* The sums come last and name every file but their own. Whoever maps the object checks it against
  * its line. */
-static int sums_write(struct build *b, struct ml_error *err)
+static int sums_file(struct build *b, struct ml_error *err)
 {
     BUF_AUTO sums = BUF_INIT;
-    qsort(b->files, b->n_files, sizeof *b->files, file_compare);
-    for (size_t i = 0; i < b->n_files; i++)
-        sum_line(&sums, &b->files[i]);
+    sums_write(&sums, b->files, b->n_files);
     if (sums.failed)
         return ml_error_memory(err);
     if (file_write(b, "SHA256SUMS", sums.data, sums.len) < 0)
@@ -328,11 +337,8 @@ static int sums_write(struct build *b, struct ml_error *err)
 int bundle_finish(struct build *b, struct ml_error *err)
 {
     const char *name = arena_fmt(b->a, "%s@%s\n", b->name, b->version);
-    if (b->has_manifest &&
-        bundle_write(b, "source/modload.json", b->manifest.text, strlen(b->manifest.text), err) < 0)
+    if ((b->has_manifest && manifest_keep(b, err) < 0) || manifest_write(b, err) < 0 ||
+        record_file(b, err) < 0 || bundle_write(b, "name", name, strlen(name), err) < 0)
         return -1;
-    if (manifest_write(b, err) < 0 || record_write(b, err) < 0 ||
-        bundle_write(b, "name", name, strlen(name), err) < 0)
-        return -1;
-    return sums_write(b, err);
+    return sums_file(b, err);
 }

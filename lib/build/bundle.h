@@ -10,8 +10,16 @@ enum { BUNDLE_FORMAT = 1 };
 int bundle_write(struct build *b, const char *path, const void *data, size_t n,
                  struct ml_error *err);
 
+/* The same for a file that the bundle can do without: 1; 0 when something else has its place; -1.
+ */
+int bundle_keep(struct build *b, const char *path, const void *data, size_t n,
+                struct ml_error *err);
+
 /* Notes the digest of a file that something else has written into the stage. */
 int bundle_note(struct build *b, const char *path, struct ml_error *err);
+
+/* The digest of plugin.so, or "". */
+const char *bundle_object_digest(const struct build *b);
 
 /* What the bundle is called: a digest of everything that went into it. `id` has ML_BUNDLE_ID_SIZE
  * bytes. */

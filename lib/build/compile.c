@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #include "base/fs.h"
 #include "base/scope.h"
 #include "build/host.h"
+#include "build/unpacked.h"
 #include "build/word.h"
 
 enum { JOBS_MAX = 64 };
@@ -126,10 +128,33 @@ static int log_open(struct build *b, const char *stem, struct ml_error *err)
     return fd;
 }
 
+/* Line by line, since no name of a place is broken over two of them. */
+static void log_replay_unpacked(const struct build *b, int log)
+{
+    AUTO_FREE char *line = NULL;
+    size_t size = 0;
+    AUTO_CLOSE int copy = fcntl(log, F_DUPFD_CLOEXEC, 0);
+    FILE *in = copy < 0 || lseek(copy, 0, SEEK_SET) < 0 ? NULL : fdopen(copy, "r");
+    if (in == NULL)
+        return;
+    steal_fd(&copy);
+    while (getline(&line, &size, in) > 0) {
+        BUF_AUTO text = BUF_INIT;
+        unpacked_show(b, line, &text);
+        if (text.failed || fs_write_all(b->request->diagnostics_fd, text.data, text.len) < 0)
+            break;
+    }
+    fclose(in);
+}
+
 /* Passes on what a program said. That nobody is there to read it is no failure of the build. */
 static void log_replay(const struct build *b, int log)
 {
     char block[16384];
+    if (b->unpacked != NULL && b->request->diagnostics_fd >= 0) {
+        log_replay_unpacked(b, log);
+        return;
+    }
     ssize_t n;
     for (off_t at = 0; (n = pread(log, block, sizeof block, at)) > 0; at += n)
         if (b->request->diagnostics_fd < 0 ||
@@ -244,7 +269,7 @@ static int job_start(struct jobs *jobs, struct ml_error *err)
         return -1;
     }
     source_argv(b, s, &argv);
-    if (start(b, &argv, -1, in, job->log, &job->child, err) < 0)
+    if (start(b, &argv, b->cwd_fd, in, job->log, &job->child, err) < 0)
         return -1;
     job->started = true;
     jobs->n_running++;

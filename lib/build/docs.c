@@ -92,7 +92,8 @@ void docs_scan(struct arena *a, const char *text, size_t size, struct docs *ret)
     for (size_t at = 0; at < size;) {
         if (text[at] == '"' || text[at] == '\'') {
             at = literal_end(text, size, at);
-        } else if (text[at] == '/' && at + 1 < size && strchr("/*", text[at + 1])) {
+        } else if (text[at] == '/' && at + 1 < size &&
+                   (text[at + 1] == '/' || text[at + 1] == '*')) {
             size_t end = comment_end(text, size, at);
             comment_add(a, ret, at, end);
             at = end;

@@ -6,6 +6,7 @@
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
+#include <errno.h>
 #include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
@@ -393,21 +394,25 @@ static Dwfl_Module *module_open(Dwfl *dwfl, const char *path, int fd)
     return mod;
 }
 
+/* elfutils takes a request for memory that is refused for a piece of the object that is not there,
+ * and so would we, for a function that cannot be called. malloc(3) tells. */
 int dwarf_read(int fd, const char *path, struct fn_list *list, struct ml_error *err)
 {
+    errno = 0;
     __attribute__((cleanup(dwfl_release))) Dwfl *dwfl = dwfl_begin(&callbacks);
     Dwfl_Module *mod = module_open(dwfl, path, fd);
     GElf_Addr bias;
     GElf_Ehdr ehdr;
     Elf *elf = mod ? dwfl_module_getelf(mod, &bias) : NULL;
     if (elf == NULL || gelf_getehdr(elf, &ehdr) == NULL)
-        return ml_error_set(err, ML_DATA, "bad_object", "the object cannot be read: %s",
-                            dwfl_errmsg(-1));
+        return errno == ENOMEM ? ml_error_memory(err)
+                               : ml_error_set(err, ML_DATA, "bad_object",
+                                              "the object cannot be read: %s", dwfl_errmsg(-1));
     struct reader r = {.list = list, .a = list->arena, .shared = ehdr.e_type != ET_REL};
     symbols_read(&r, elf, r.shared ? SHT_DYNSYM : SHT_SYMTAB);
     Dwarf *dwarf = dwfl_module_getdwarf(mod, &bias);
     if (dwarf != NULL)
         debug_read(&r, dwarf);
     undescribed_add_all(&r, dwarf != NULL);
-    return list->arena->failed ? ml_error_memory(err) : 0;
+    return list->arena->failed || errno == ENOMEM ? ml_error_memory(err) : 0;
 }

@@ -4,6 +4,7 @@
 #include "build/functions.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@ static int object_read(struct build *b, int dirfd, const char *name, struct fn_l
 {
     AUTO_CLOSE int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return ml_error_set(err, ML_IO, NULL, "cannot read the object '%s'", name);
+        return ml_error_errno(err, ML_IO, errno, "cannot read the object '%s'", name);
     return dwarf_read(fd, name, list, err);
 }
 
@@ -133,8 +134,8 @@ static void doc_file_scan(struct build *b, const char *path, struct docs *ret)
     BUF_AUTO content = BUF_INIT;
     if (strcmp(path, "<stdin>") == 0 && b->request->text != NULL)
         buf_add(&content, b->request->text, b->request->text_size);
-    else
-        fs_read_file(AT_FDCWD, path, &content, SOURCE_SIZE_MAX);
+    else if (fs_read_file(b->cwd_fd, path, &content, SOURCE_SIZE_MAX) < 0 && errno == ENOMEM)
+        b->a->failed = true;
     docs_scan(b->a, arena_mem(b->a, buf_text(&content), content.len), content.len, ret);
 }
 

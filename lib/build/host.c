@@ -1,8 +1,8 @@
-/* The compiler is the user's own choice and runs with his rights. What must not happen is that
- * something else than his choice decides what it does: the environment is therefore built from a
- * list, not cleaned by one. */
+/* What a build has to know about the compiler before it can use it: where it is, who it is, and
+ * what of the caller's environment it sees. */
 #include "build/host.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -10,44 +10,19 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/cc.h"
 #include "base/child.h"
 #include "base/error.h"
 #include "base/prefix.h"
 #include "base/scope.h"
 #include "build/word.h"
 
-extern char **environ;
-
-/* What a compiler may know of the caller's environment. Everything else stays out: COMPILER_PATH,
- * GCC_EXEC_PREFIX and LD_* make it run other programs, DEPENDENCIES_OUTPUT makes it write files. */
-static const char *const env_kept[] = {
-    "PATH",
-    "HOME",
-    "USER",
-    "LANG",
-    "LANGUAGE",
-    "LC_ALL",
-    "LC_CTYPE",
-    "LC_MESSAGES",
-    "TERM",
-    "COLORTERM",
-    "CPATH",
-    "C_INCLUDE_PATH",
-    "LIBRARY_PATH",
-    "PKG_CONFIG_PATH",
-    "PKG_CONFIG_LIBDIR",
-    "GCC_COLORS",
-    "XDG_CACHE_HOME",
-    "CCACHE_DIR",
-    "PKG_CONFIG_SYSROOT_DIR",
-};
-
 static void env_make(struct build *b)
 {
-    for (size_t i = 0; i < sizeof env_kept / sizeof *env_kept; i++) {
-        const char *value = getenv(env_kept[i]);
+    for (const char *const *name = cc_environment; *name != NULL; name++) {
+        const char *value = getenv(*name);
         if (value != NULL)
-            strv_fmt(b->a, &b->host.env, "%s=%s", env_kept[i], value);
+            strv_fmt(b->a, &b->host.env, "%s=%s", *name, value);
     }
     strv_fmt(b->a, &b->host.env, "TMPDIR=%s", b->work_path);
     strv_add(b->a, &b->host.env, "SOURCE_DATE_EPOCH=0"); /* __DATE__ is no input */
@@ -127,6 +102,8 @@ static int headers_find(struct build *b, struct ml_error *err)
     b->host.include = arena_str(b->a, include);
     if (access(arena_fmt(b->a, "%s/modload/abi.h", include), R_OK) == 0)
         return 0;
+    if (b->a->failed || errno == ENOMEM)
+        return ml_error_memory(err);
     ml_error_set(err, ML_NO_INPUT, "no_headers", "modload's own headers are not in '%s'", include);
     return ml_error_hint(err, "set MODLOAD_PREFIX to where modload is installed");
 }
@@ -136,10 +113,7 @@ static int headers_find(struct build *b, struct ml_error *err)
 int host_open(struct build *b, struct ml_error *err)
 {
     char path[4096];
-    const char *cc = getenv("CC");
-    word_split(b->a, cc ? cc : "", &b->host.cc);
-    if (b->host.cc.n == 0)
-        strv_add(b->a, &b->host.cc, "cc");
+    word_split(b->a, cc_text(), &b->host.cc);
     env_make(b);
     if (b->a->failed)
         return ml_error_memory(err);

@@ -10,11 +10,10 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/scope.h"
+#include "build/info.h"
+#include "build/limits.h"
 #include "build/strict-json.h"
 #include "client/context.h"
-#include "modload/build.h"
-
-enum { INFO_SIZE_MAX = 256 << 20 };
 
 void ml_bundle_info_free(struct ml_bundle_info *info)
 {
@@ -86,6 +85,19 @@ static int skipped_get(const cJSON *list, struct ml_bundle_info *info, bool *dam
     return 0;
 }
 
+/* Bundles that have none, have no such key, or an object with nothing in it. */
+static int limits_get(const cJSON *object, struct ml_bundle_info *info, bool *damaged)
+{
+    struct ml_plugin_limits l = {0};
+    const cJSON *item;
+    *damaged = object != NULL && !cJSON_IsObject(object);
+    cJSON_ArrayForEach (item, object)
+        *damaged = *damaged || limits_take(item, &l) != NULL;
+    info->timeout_ms = l.timeout_ms;
+    info->limits = (struct ml_limits){l.cpu_ms, l.memory, l.output, l.descriptors, l.processes};
+    return *damaged ? -1 : 0;
+}
+
 static int info_fill(const cJSON *tree, struct ml_bundle_info *info, bool *damaged)
 {
     const cJSON *functions = cJSON_GetObjectItemCaseSensitive(tree, "functions");
@@ -98,7 +110,8 @@ static int info_fill(const cJSON *tree, struct ml_bundle_info *info, bool *damag
         text_get(tree, "version", &info->version, damaged) < 0 ||
         text_get(tree, "description", &info->description, damaged) < 0 ||
         text_get(tree, "license", &info->license, damaged) < 0 ||
-        functions_get(functions, info, damaged) < 0)
+        functions_get(functions, info, damaged) < 0 ||
+        limits_get(cJSON_GetObjectItemCaseSensitive(tree, "limits"), info, damaged) < 0)
         return -1;
     return skipped_get(skipped, info, damaged);
 }
@@ -108,6 +121,23 @@ static int bundle_damaged(const char *bundle, struct ml_error *err)
     ml_error_set(err, ML_REFUSED, "damaged",
                  "bundle '%s' is damaged: its manifest.json cannot be read", bundle);
     return ml_error_hint(err, "remove it from the registry, and compile its source again");
+}
+
+int info_parse(const char *bundle, const struct buf *text, struct ml_bundle_info **ret,
+               struct ml_error *err)
+{
+    errno = 0;
+    CJSON_AUTO *tree = cJSON_ParseWithLengthOpts(buf_text(text), text->len + 1, NULL, 1);
+    bool out = tree == NULL && errno == ENOMEM; /* malloc(3) tells, cJSON does not */
+    __attribute__((cleanup(info_release))) struct ml_bundle_info *info = calloc(1, sizeof *info);
+    if (out || info == NULL)
+        return ml_error_memory(err);
+    bool damaged = tree == NULL;
+    memcpy(info->bundle, bundle, strlen(bundle) + 1);
+    if (damaged || info_fill(tree, info, &damaged) < 0)
+        return damaged ? bundle_damaged(bundle, err) : ml_error_memory(err);
+    *ret = steal_ptr(info);
+    return 0;
 }
 
 int ml_bundle_info_read(struct ml_ctx *ctx, const char *bundle, struct ml_bundle_info **ret,
@@ -122,16 +152,10 @@ int ml_bundle_info_read(struct ml_ctx *ctx, const char *bundle, struct ml_bundle
     AUTO_CLOSE int fd = store_bundle_open(store, bundle, err);
     if (fd < 0)
         return -1;
-    if (fs_read_file(fd, "manifest.json", &text, INFO_SIZE_MAX) < 0)
-        return errno == ENOMEM ? ml_error_memory(err) : bundle_damaged(bundle, err);
-    CJSON_AUTO *tree = cJSON_ParseWithLengthOpts(buf_text(&text), text.len + 1, NULL, 1);
-    __attribute__((cleanup(info_release))) struct ml_bundle_info *info = calloc(1, sizeof *info);
-    if (info == NULL)
-        return ml_error_memory(err);
-    bool damaged = tree == NULL;
-    memcpy(info->bundle, bundle, strlen(bundle) + 1);
-    if (damaged || info_fill(tree, info, &damaged) < 0)
-        return damaged ? bundle_damaged(bundle, err) : ml_error_memory(err);
-    *ret = steal_ptr(info);
-    return 0;
+    if (fs_read_file(fd, "manifest.json", &text, INFO_SIZE_MAX) < 0) {
+        bool unread = errno_is_shortage(errno) || errno == EIO;
+        return unread ? ml_error_errno(err, 0, errno, "cannot read bundle '%s'", bundle)
+                      : bundle_damaged(bundle, err);
+    }
+    return info_parse(bundle, &text, ret, err);
 }

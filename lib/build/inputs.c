@@ -17,6 +17,7 @@
 #include "build/bundle.h"
 #include "build/compile.h"
 #include "build/object.h"
+#include "build/place.h"
 
 enum { DEPENDENCIES_MAX = 16 << 20 };
 
@@ -90,7 +91,7 @@ static int input_read(const struct build *b, const char *path, const struct stat
                       size_t max, struct buf *out, struct ml_error *err)
 {
     struct stat st, after;
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    AUTO_CLOSE int fd = openat(b->cwd_fd, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? changed(path, err)
                                : ml_error_errno(err, 0, errno, "cannot read '%s'", path);
@@ -122,12 +123,39 @@ static int input_add(struct build *b, const char *path, const char *rel, const s
     return bundle_write(b, arena_fmt(b->a, "source/%s", rel), buf_text(content), content->len, err);
 }
 
-static bool has_input(const struct build *b, const char *rel)
+static struct input *own_input(const struct build *b, const char *rel)
 {
     for (size_t i = 0; i < b->n_inputs; i++)
         if (b->inputs[i].rel != NULL && strcmp(b->inputs[i].rel, rel) == 0)
-            return true;
-    return false;
+            return &b->inputs[i];
+    return NULL;
+}
+
+/* ---- where it was found ---- */
+
+/* A file of the author's that a link or a detour led to has more places than its own. */
+static void place_note(struct build *b, struct input *input, const char *path)
+{
+    const char *place = place_of(b, path);
+    if (place == NULL || strcmp(place, arena_fmt(b->a, PLACE_DIR "0/%s", input->rel)) == 0)
+        return;
+    for (size_t i = 0; i < input->at.n; i++)
+        if (strcmp(input->at.items[i], place) == 0)
+            return;
+    strv_add(b->a, &input->at, place);
+}
+
+/* A header that is neither the author's own nor the system's goes into the bundle as well, since it
+ * may be gone when that has to be built again. Its digest is all of it that the id is made of. */
+static int header_keep(struct build *b, struct input *input, const struct buf *content,
+                       struct ml_error *err)
+{
+    const char *place = place_of(b, input->path);
+    if (place == NULL || place_is_system(b, input->path))
+        return 0;
+    int kept = bundle_keep(b, place, buf_text(content), content->len, err);
+    input->kept = kept > 0 ? place : NULL;
+    return kept < 0 ? -1 : 0;
 }
 
 /* ---- whose file it is ---- */
@@ -153,7 +181,7 @@ static bool is_beneath(const char *path, const char *dir)
 /* The name of one of the author's own headers relative to the root, or null. */
 static const char *own_header(struct build *b, const char *path)
 {
-    AUTO_FREE char *real = realpath(path, NULL);
+    AUTO_FREE char *real = realpath(plan_absolute(b, path), NULL);
     if (real == NULL || b->root_real == NULL || is_system_dir(b->root_real) ||
         !is_beneath(real, b->root_real))
         return NULL;
@@ -212,6 +240,22 @@ static bool is_source(const struct build *b, const char *path)
     return strcmp(path, "-") == 0 || strcmp(path, "<stdin>") == 0;
 }
 
+static int header_add(struct build *b, const char *path, const char *rel, struct ml_error *err)
+{
+    BUF_AUTO content = BUF_INIT;
+    struct input *input = rel ? own_input(b, rel) : NULL;
+    if (input == NULL) {
+        if (input_read(b, path, NULL, SOURCE_SIZE_MAX, &content, err) < 0 ||
+            input_add(b, path, rel, &content, err) < 0)
+            return -1;
+        input = &b->inputs[b->n_inputs - 1];
+        if (rel == NULL)
+            return header_keep(b, input, &content, err);
+    }
+    place_note(b, input, path);
+    return 0;
+}
+
 /* Sorted by path, so that one that many sources include is read once. */
 static int headers_add(struct build *b, struct ml_error *err)
 {
@@ -222,15 +266,10 @@ static int headers_add(struct build *b, struct ml_error *err)
         const char *path = paths.items[i];
         if ((i > 0 && strcmp(path, paths.items[i - 1]) == 0) || is_source(b, path))
             continue;
-        const char *rel = own_header(b, path);
-        BUF_AUTO content = BUF_INIT;
-        if (rel != NULL && has_input(b, rel))
-            continue;
-        if (input_read(b, path, NULL, SOURCE_SIZE_MAX, &content, err) < 0 ||
-            input_add(b, path, rel, &content, err) < 0)
+        if (header_add(b, path, own_header(b, path), err) < 0)
             return -1;
     }
-    return 0;
+    return b->a->failed ? ml_error_memory(err) : 0;
 }
 
 static int input_compare(const void *a, const void *b)
@@ -251,7 +290,7 @@ static void inputs_sort(struct build *b)
 
 int inputs_collect(struct build *b, struct ml_error *err)
 {
-    if (sources_add(b, err) < 0 || headers_add(b, err) < 0)
+    if (place_begin(b, err) < 0 || sources_add(b, err) < 0 || headers_add(b, err) < 0)
         return -1;
     inputs_sort(b);
     return 0;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/words.h"
+#include "build/limits.h"
 #include "build/strict-json.h"
 #include "build/word.h"
 #include "modload/modload.h"
@@ -161,16 +162,18 @@ static int capabilities_read(struct reader *r, const cJSON *value)
 
 static int limits_read(struct reader *r, const cJSON *value)
 {
-    static const char *const known[] = {"timeout", "memory", NULL};
+    const cJSON *child;
     if (!cJSON_IsObject(value))
         return bad(r, "limits", "be an object");
-    if (keys_check(r, value, "limits.", known) < 0)
+    if (keys_check(r, value, "limits.", limits_keys) < 0)
         return -1;
-    if (value->child == NULL)
-        return 0;
-    return ml_error_set(r->err, ML_CONFIG, NULL,
-                        "%s: key 'limits' sets '%s', which this version cannot keep", r->m->label,
-                        value->child->string);
+    cJSON_ArrayForEach (child, value) {
+        const char *must = limits_take(child, &r->m->limits);
+        if (must != NULL)
+            return ml_error_set(r->err, ML_CONFIG, NULL, "%s: key 'limits.%s' must %s", r->m->label,
+                                child->string, must);
+    }
+    return 0;
 }
 
 static int requires_read(struct reader *r, const cJSON *value)

@@ -3,6 +3,7 @@
 #define BUILD_MANIFEST_H
 
 #include "build/arena.h"
+#include "modload/abi.h"
 #include "modload/error.h"
 
 enum { MANIFEST_SIZE_MAX = 64 << 10 };
@@ -17,6 +18,7 @@ struct manifest {
     const char *text;  /* all of it */
     const char *name, *version, *description, *license; /* null: not given */
     struct strv sources, include, link, pkg_config, functions;
+    struct ml_plugin_limits limits;
     struct manifest_part parts[6];
     size_t n_parts;
 };

@@ -204,7 +204,10 @@ int object_identities(int fd, struct arena *a, struct strv *ret, struct ml_error
 {
     size_t names;
     elf_version(EV_CURRENT);
+    errno = 0; /* libelf's own numbers are not public */
     __attribute__((cleanup(elf_release))) Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+    if (elf == NULL && errno == ENOMEM)
+        return ml_error_memory(err);
     if (elf == NULL)
         return ml_error_set(err, ML_DATA, "bad_object", "the object cannot be read: %s",
                             elf_errmsg(-1));

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/unpack.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/fs.h"
@@ -28,6 +29,11 @@ static const char *base_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
+}
+
+const char *plan_absolute(const struct build *b, const char *path)
+{
+    return b->cwd_path && *path != '/' ? arena_fmt(b->a, "%s/%s", b->cwd_path, path) : path;
 }
 
 static bool has_suffix(const char *path, const char *suffix)
@@ -98,14 +104,14 @@ static const char *work_stem(struct build *b, const char *path)
     return *stem ? stem : arena_fmt(b->a, "source-%zu", b->n_sources);
 }
 
-static int source_add(struct build *b, const char *path, const char *rel, const char *root,
-                      struct ml_error *err)
+int plan_source(struct build *b, const char *path, const char *rel, const char *root,
+                struct ml_error *err)
 {
     if (b->n_sources == SOURCES_MAX)
         return ml_error_set(err, ML_LIMIT, NULL, "more than %d sources", SOURCES_MAX);
     struct source s = {.path = word_path(b->a, path), .rel = rel, .root = root};
     s.header = has_suffix(path, ".h");
-    if (stat(path, &s.st) < 0)
+    if (fstatat(b->cwd_fd, path, &s.st, 0) < 0)
         return ml_error_errno(err, 0, errno, "cannot read '%s'", path);
     if (file_check(path, &s.st, err) < 0)
         return -1;
@@ -118,11 +124,12 @@ static int source_add(struct build *b, const char *path, const char *rel, const 
     return 0;
 }
 
-static int source_text(struct build *b, struct ml_error *err)
+int plan_text(struct build *b, struct ml_error *err)
 {
     if (b->request->text_size > SOURCE_SIZE_MAX)
         return ml_error_set(err, ML_LIMIT, NULL, "the source is larger than %d MiB",
                             SOURCE_SIZE_MAX >> 20);
+    b->kind = BUILD_TEXT;
     b->sources = arena_alloc(b->a, 1, sizeof *b->sources);
     if (b->sources == NULL)
         return ml_error_memory(err);
@@ -244,6 +251,7 @@ static int object_set(struct build *b, const char *path, struct ml_error *err)
     if (!S_ISREG(b->object_st.st_mode))
         return ml_error_set(err, ML_DATA, NULL, "'%s' is not a file", path);
     b->object = path;
+    b->kind = BUILD_OBJECT;
     return 0;
 }
 
@@ -263,7 +271,7 @@ static int directory_sources(struct build *b, const struct strv *files, struct m
                                 "%s: key 'sources': '%s' is not C source (.c or .h), nor a single "
                                 "shared object",
                                 b->manifest.label, rel);
-        if (source_add(b, arena_fmt(b->a, "%s%s", b->root, rel), rel, b->root, err) < 0)
+        if (plan_source(b, arena_fmt(b->a, "%s%s", b->root, rel), rel, b->root, err) < 0)
             return -1;
     }
     return 0;
@@ -283,12 +291,13 @@ static const char *root_of(struct arena *a, const char *path)
 
 /* Its handle is held while patterns are matched; the compiler gets paths, as it knows nothing else.
  * */
-static int plan_directory(struct build *b, const char *path, struct ml_error *err)
+int plan_directory(struct build *b, const char *path, struct ml_error *err)
 {
     struct strv files = {0};
     AUTO_CLOSE int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dirfd < 0)
         return ml_error_errno(err, 0, errno, "cannot read '%s'", path);
+    b->kind = BUILD_DIRECTORY;
     b->root = root_of(b->a, path);
     b->root_real = real_path(b->a, path, err);
     if (b->root_real == NULL)
@@ -346,10 +355,11 @@ static int plan_files(struct build *b, struct ml_error *err)
     for (size_t i = 0; i < r->n_sources; i++) {
         if (!has_suffix(r->sources[i], ".c") && !has_suffix(r->sources[i], ".h")) {
             ml_error_set(err, ML_DATA, NULL, "'%s' is not C source (.c or .h)", r->sources[i]);
-            return ml_error_hint(err, "a directory or a shared object is compiled alone");
+            return ml_error_hint(err,
+                                 "a directory, an archive or a shared object is compiled alone");
         }
         const char *root = directory_of(b->a, word_path(b->a, r->sources[i]));
-        if (source_add(b, r->sources[i], real.items[i] + common, root, err) < 0)
+        if (plan_source(b, r->sources[i], real.items[i] + common, root, err) < 0)
             return -1;
     }
     return 0;
@@ -364,7 +374,29 @@ static bool has_elf_magic(const char *path)
     return fd >= 0 && read(fd, magic, 4) == 4 && memcmp(magic, "\177ELF", 4) == 0;
 }
 
-/* A shared object is known by its name or, whatever it is called, by its first bytes. */
+static bool has_archive_magic(const char *path)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    return fd >= 0 && archive_is(fd);
+}
+
+/* "calc-1.2.tar.gz" is calc-1.2, as the directory in it would be. */
+static const char *archive_stem(struct arena *a, const char *path)
+{
+    static const char *const endings[] = {".tgz", ".txz", ".tzst", ".gz", ".xz", ".zst", ".zip"};
+    const char *base = base_of(path);
+    size_t n = strlen(base);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (has_suffix(base, endings[i])) {
+            n -= strlen(endings[i]);
+            break;
+        }
+    const char *name = arena_mem(a, base, n);
+    return stem_of(a, has_suffix(name, ".tar") ? name : arena_fmt(a, "%s.", name));
+}
+
+/* A shared object is known by its name or, whatever it is called, by its first bytes; an archive by
+ * these alone. */
 static int plan_one(struct build *b, const char *path, struct ml_error *err)
 {
     struct stat st;
@@ -372,6 +404,11 @@ static int plan_one(struct build *b, const char *path, struct ml_error *err)
         return ml_error_errno(err, 0, errno, "cannot read '%s'", path);
     if (S_ISDIR(st.st_mode))
         return plan_directory(b, path, err);
+    if (S_ISREG(st.st_mode) && has_archive_magic(path)) {
+        b->archive = path;
+        b->stem = archive_stem(b->a, path);
+        return 0;
+    }
     if (!is_object_name(path) && (!S_ISREG(st.st_mode) || !has_elf_magic(path)))
         return plan_files(b, err);
     b->stem = stem_of(b->a, path);
@@ -385,9 +422,9 @@ int plan_make(struct build *b, struct ml_error *err)
     b->root = "";
     b->stem = "plugin";
     if (r->text != NULL && r->text_is_object)
-        b->object = "<stdin>";
+        b->object = "<stdin>", b->kind = BUILD_OBJECT;
     else if (r->text != NULL)
-        status = source_text(b, err);
+        status = plan_text(b, err);
     else if (r->n_sources == 0)
         status = ml_error_set(err, ML_DATA, "no_source", "there is nothing to compile");
     else if (r->n_sources == 1)

@@ -28,7 +28,17 @@ struct source {
 struct input {
     const char *path;
     const char *rel; /* null: not the author's own */
+    const char
+        *kept; /* where the bundle has it, if it is neither the author's own nor the system's */
+    struct strv at; /* other places at which it was found (build/place.h) */
     char sha256[DIGEST_HEX_SIZE];
+};
+
+/* A directory that paths of headers begin with (build/place.h). */
+struct place_dir {
+    const char *dir;  /* as the compiler writes it */
+    const char *seen; /* from the directory that all sources have in common; null: not from there */
+    size_t include;   /* which -I it is then */
 };
 
 /* A file of the bundle. */
@@ -47,10 +57,17 @@ struct host {
     bool is_clang;
 };
 
+/* What a build starts from. */
+enum build_kind { BUILD_FILES, BUILD_DIRECTORY, BUILD_TEXT, BUILD_OBJECT };
+
 struct build {
     struct arena *a;
     const struct ml_build_request *request;
-    int64_t deadline_ms;     /* of clock_ms(); negative: none */
+    enum build_kind kind;
+    unsigned abi;         /* ML_ABI_VERSION, of this modload or of the one that built it */
+    int cwd_fd;           /* where the compiler stands, and relative paths count from; AT_FDCWD */
+    const char *cwd_path; /* the same, absolute; null: where the user stands */
+    int64_t deadline_ms;  /* of clock_ms(); negative: none */
     struct timespec started; /* CLOCK_REALTIME: what changed after it changed during the build */
 
     const char
@@ -61,7 +78,9 @@ struct build {
     size_t n_sources;
     const char *object; /* instead of sources: a shared object, as the user would write it */
     struct stat object_st;
-    const char *stem; /* a name for the plugin where nothing else gives one */
+    const char *archive;  /* instead of both: to be unpacked before there are any */
+    const char *unpacked; /* where that was done, with a slash; null: not yet */
+    const char *stem;     /* a name for the plugin where nothing else gives one */
     bool has_manifest;
     struct manifest manifest;
 
@@ -74,6 +93,8 @@ struct build {
     struct strv paths; /* -I and the like: what they lead to is part of it, not where that lies */
     struct strv link_paths;
 
+    struct place_dir *places;
+    size_t n_places;
     struct input *inputs; /* the author's own first, sorted by name; the others by digest */
     size_t n_inputs;
     bool linked;               /* plugin.so is there already */
@@ -86,6 +107,20 @@ struct build {
 /* Finds the sources or the object of the request, and reads the manifest. 0; -1 and ML_NO_INPUT,
  * ML_DATA, ML_CONFIG, ML_LIMIT, ML_IO. */
 int plan_make(struct build *b, struct ml_error *err);
+
+/* The same for the request's text. */
+int plan_text(struct build *b, struct ml_error *err);
+
+/* A path of the compiler's as one that this process can use as well. */
+const char *plan_absolute(const struct build *b, const char *path);
+
+/* Adds one source: `rel` is its name in the bundle, `root` the part of `path` that says where it
+ * lies. Errors as above. */
+int plan_source(struct build *b, const char *path, const char *rel, const char *root,
+                struct ml_error *err);
+
+/* The same for a directory. */
+int plan_directory(struct build *b, const char *path, struct ml_error *err);
 
 /* The -ffile-prefix-map options that make an object independent of where its source lies. */
 void plan_map_options(const struct build *b, const struct source *s, struct strv *ret);

@@ -4,10 +4,14 @@
 
 #include <stdbool.h>
 
+#include "build/check.h"
 #include "registry_store/store.h"
 
-/* Checks every file of the bundle that its SHA256SUMS names, and that the names without which no
- * bundle works are among them. False also when something cannot be read. */
+/* Whether the bundle still is the directory that was opened: another process may have put a mended
+ * one in its place, and be removing this one while somebody reads it. */
+bool sound_is_current(struct store *store, const char *id, int dir);
+
+/* Looks at all of it. False also when something cannot be read, or memory is out. */
 bool bundle_is_sound(struct store *store, const char *id);
 
 #endif

@@ -1,6 +1,7 @@
 #include "build/strict-json.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,10 +9,9 @@
 #include "base/json.h"
 
 /* Says where, as compilers do. */
-static int refuse(const char *text, const char *at, const char *label, const char *what,
+static int refuse(const char *text, const char *at, const char *label, int line, const char *what,
                   struct ml_error *err)
 {
-    int line = 1;
     const char *start = text;
     for (const char *p = text; p < at; p++)
         if (*p == '\n') {
@@ -131,35 +131,54 @@ static const char *tree_duplicate(const cJSON *tree, bool *failed)
     return twice;
 }
 
-static int tree_check(const cJSON *tree, const char *label, struct ml_error *err)
+static int tree_check(const cJSON *tree, const char *label, int line, struct ml_error *err)
 {
     bool failed = false;
     const char *twice = tree_duplicate(tree, &failed);
     if (failed)
         return ml_error_memory(err);
+    if (twice != NULL && line > 0)
+        return ml_error_set(err, ML_CONFIG, NULL, "%s:%d: key '%s' is there twice", label, line,
+                            twice);
     if (twice != NULL)
         return ml_error_set(err, ML_CONFIG, NULL, "%s: key '%s' is there twice", label, twice);
     return 0;
 }
 
-cJSON *strict_parse(const char *text, size_t n, const char *label, struct ml_error *err)
+/* `line` 0: the text is a whole file. */
+cJSON *strict_parse_part(const char *text, size_t n, const char *label, int line,
+                         struct ml_error *err)
 {
     const char *at = text, *end = text + n;
+    int first = line > 0 ? line : 1;
     if (!json_is_utf8(text, n)) {
-        ml_error_set(err, ML_CONFIG, NULL, "%s: not UTF-8", label);
+        if (line > 0)
+            ml_error_set(err, ML_CONFIG, NULL, "%s:%d: not UTF-8", label, line);
+        else
+            ml_error_set(err, ML_CONFIG, NULL, "%s: not UTF-8", label);
         return NULL;
     }
     const char *wrong = text_check(&at, end);
+    errno = 0;
     CJSON_AUTO *tree = wrong ? NULL : cJSON_ParseWithLengthOpts(text, n + 1, &at, 1);
-    if (tree == NULL) {
-        refuse(text, at < end ? at : end, label, wrong ? wrong : "not JSON", err);
+    if (tree == NULL && errno == ENOMEM) { /* it is malloc(3) that tells: cJSON says no more */
+        ml_error_memory(err);
         return NULL;
     }
-    if (tree_check(tree, label, err) < 0)
+    if (tree == NULL) {
+        refuse(text, at < end ? at : end, label, first, wrong ? wrong : "not JSON", err);
+        return NULL;
+    }
+    if (tree_check(tree, label, line, err) < 0)
         return NULL;
     cJSON *ret = tree;
     tree = NULL;
     return ret;
+}
+
+cJSON *strict_parse(const char *text, size_t n, const char *label, struct ml_error *err)
+{
+    return strict_parse_part(text, n, label, 0, err);
 }
 
 /* ---- values as they were written ---- */

@@ -17,6 +17,10 @@ enum { STRICT_DEPTH_MAX = 16 };
  * ML_LIMIT. */
 cJSON *strict_parse(const char *text, size_t n, const char *label, struct ml_error *err);
 
+/* The same for a part of a file that begins in `line`; what is behind it must be a NUL too. */
+cJSON *strict_parse_part(const char *text, size_t n, const char *label, int line,
+                         struct ml_error *err);
+
 /* The text of the values of a parsed text's top object, in order, as they were written: cJSON would
  * bring every number into a double. */
 void strict_values(struct arena *a, const char *text, struct strv *ret);

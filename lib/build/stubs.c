@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "build/limits.h"
+
 void stubs_literal(struct buf *out, const char *text)
 {
     buf_char(out, '"');
@@ -324,6 +326,20 @@ static void tables_write(struct buf *out, struct enums *enums, const struct shap
     buf_str(out, "};\n");
 }
 
+/* Only where there are some: the object of a bundle without stays what it has always been. */
+static void limits_write(struct buf *out, const struct ml_plugin_limits *l)
+{
+    if (l == NULL || !limits_any(l))
+        return;
+    const uint64_t values[] = {l->timeout_ms, l->cpu_ms,      l->memory,
+                               l->output,     l->descriptors, l->processes};
+    buf_str(out, "__attribute__((visibility(\"default\")))\n"
+                 "const struct ml_plugin_limits ml_plugin_limits = {\n    ML_LIMITS_VERSION, 0");
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        buf_fmt(out, ", UINT64_C(%" PRIu64 ")", values[i]);
+    buf_str(out, "};\n");
+}
+
 void stubs_write(struct buf *out, const struct stubs_plugin *plugin)
 {
     ARENA_AUTO arena = ARENA_INIT;
@@ -340,6 +356,7 @@ void stubs_write(struct buf *out, const struct stubs_plugin *plugin)
     buf_str(out, ", ");
     stubs_literal(out, plugin->version);
     buf_fmt(out, ", ml_functions, %zu};\n", n);
+    limits_write(out, plugin->limits);
     if (arena.failed)
         out->failed = true;
 }

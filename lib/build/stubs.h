@@ -7,11 +7,13 @@
 
 #include "base/buf.h"
 #include "build/function.h"
+#include "modload/abi.h"
 
 struct stubs_plugin {
     const char *name, *version;
     const struct fn_list *functions; /* sorted; only the callable ones are written */
     bool by_name; /* the functions are in another object: leave their addresses null */
+    const struct ml_plugin_limits *limits; /* null: none */
 };
 
 /* Writes the source, which needs <modload/abi.h> and nothing else. `out` tells when memory ran out.

@@ -5,6 +5,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/cc.h"
+
 static bool is_alnum(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -106,10 +108,6 @@ const char *word_path(struct arena *a, const char *path)
 
 void word_split(struct arena *a, const char *text, struct strv *ret)
 {
-    static const char blanks[] = " \t\n";
-    for (text += strspn(text, blanks); *text != '\0'; text += strspn(text, blanks)) {
-        size_t n = strcspn(text, blanks);
+    for (size_t n; (n = cc_next_word(&text)) > 0; text += n)
         strv_add(a, ret, arena_mem(a, text, n));
-        text += n;
-    }
 }

@@ -62,6 +62,17 @@ static void lines_out_of_range(void **state)
     assert_string_equal(docs_above(&a, &docs, 1), "");
 }
 
+/* A source may hold any byte; what stands behind the slash does not end a line that is shorter than
+ * a comment's mark. */
+static void slash_and_nul(void **state)
+{
+    static const char text[] = "/\0\n\n/* Of f. */\nint f(void);";
+    ARENA_AUTO a = ARENA_INIT;
+    struct docs docs;
+    docs_scan(&a, text, sizeof text - 1, &docs);
+    assert_string_equal(docs_above(&a, &docs, 4), "Of f.");
+}
+
 static void very_long(void **state)
 {
     ARENA_AUTO a = ARENA_INIT;
@@ -83,6 +94,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(found),
         cmocka_unit_test(lines_out_of_range),
+        cmocka_unit_test(slash_and_nul),
         cmocka_unit_test(very_long),
     };
     UNIT_RUN("build/docs", tests);

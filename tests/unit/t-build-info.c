@@ -44,6 +44,12 @@ static void damaged(void **state)
         "{\"functions\":[],\"skipped\":[]}",
         "{\"name\":1,\"version\":\"1\",\"description\":\"\",\"license\":\"\",\"functions\":[],"
         "\"skipped\":[]}",
+        "{\"name\":\"n\",\"version\":\"1\",\"description\":\"\",\"license\":\"\",\"functions\":[],"
+        "\"skipped\":[],\"limits\":[]}",
+        "{\"name\":\"n\",\"version\":\"1\",\"description\":\"\",\"license\":\"\",\"functions\":[],"
+        "\"skipped\":[],\"limits\":{\"memory\":1}}",
+        "{\"name\":\"n\",\"version\":\"1\",\"description\":\"\",\"license\":\"\",\"functions\":[],"
+        "\"skipped\":[],\"limits\":{\"swap\":\"1M\"}}",
         "{\"name\":\"n\",\"version\":\"1\",\"description\":\"\",\"license\":\"\",\"functions\":[1],"
         "\"skipped\":[]}",
         "{\"name\":\"n\",\"version\":\"1\",\"description\":\"\",\"license\":\"\",\"functions\":[],"

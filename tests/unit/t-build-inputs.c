@@ -59,6 +59,37 @@ static void real_names(void **state)
     }
 }
 
+/* What lies outside of the sources and is not the system's is kept: without it the bundle could not
+ * be built again. */
+static void kept(void **state)
+{
+    struct place *place = *state;
+    struct ml_build_request request = built_request();
+    char paths[2][512];
+    const char *source = paths[0], *include = paths[1];
+    built_write(place, "p/src/a.c",
+                "#include <stdlib.h>\n#include <modload/plugin.h>\n#include <k.h>\n#include "
+                "\"../n.h\"\n#include \"own.h\"\nint f(void) { return 1; }\n");
+    built_write(place, "p/src/own.h", "/* own */\n");
+    built_write(place, "p/n.h", "/* n */\n");
+    built_write(place, "p/inc/k.h", "/* k */\n");
+    built_write(place, "p/inc/unused.h", "\n");
+    snprintf(paths[0], sizeof paths[0], "%s", place_path(place, "p/src/a.c"));
+    snprintf(paths[1], sizeof paths[1], "%s", place_path(place, "p/inc"));
+    request.sources = &source;
+    request.includes = &include;
+    request.n_sources = request.n_includes = 1;
+    BUILT_AUTO built;
+    built_run(place, &request, &built);
+    assert_string_equal(built.err.message, "");
+    assert_string_equal(built_read(built_file(place, &built, "source/own.h")), "/* own */\n");
+    assert_string_equal(built_read(built_file(place, &built, "outside/1/n.h")), "/* n */\n");
+    assert_string_equal(built_read(built_file(place, &built, "outside/1/inc/k.h")), "/* k */\n");
+    char dir[128];
+    snprintf(dir, sizeof dir, "home/bundles/%s/outside", built.info->bundle);
+    assert_int_equal(built_count(place, dir), 4); /* "1", "inc" and the two */
+}
+
 /* A source that writes to itself while it is compiled: by a compiler that does that. */
 static void changed_source(void **state)
 {
@@ -94,6 +125,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists),
         place_test(real_names),
+        place_test(kept),
         place_test(changed_source),
     };
     UNIT_RUN("build/inputs", tests);

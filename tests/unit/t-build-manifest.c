@@ -49,8 +49,27 @@ static void refused(void **state)
         {"{\"capabilities\":[\"net\"]}",
          "m: key 'capabilities' asks for 'net', which this version cannot grant", ""},
         {"{\"capabilities\":{}}", "m: key 'capabilities' must be an array of texts", ""},
-        {"{\"limits\":{\"timeout\":\"5s\"}}",
-         "m: key 'limits' sets 'timeout', which this version cannot keep", ""},
+        {"{\"limits\":[]}", "m: key 'limits' must be an object", ""},
+        {"{\"limits\":{\"timeout\":5}}",
+         "m: key 'limits.timeout' must be a duration such as \"500ms\" or \"5s\"", ""},
+        {"{\"limits\":{\"timeout\":\"0\"}}",
+         "m: key 'limits.timeout' must be a duration such as \"500ms\" or \"5s\"", ""},
+        {"{\"limits\":{\"cpu\":\"fast\"}}",
+         "m: key 'limits.cpu' must be a duration such as \"500ms\" or \"5s\"", ""},
+        {"{\"limits\":{\"memory\":256}}",
+         "m: key 'limits.memory' must be a size such as \"512K\" or \"256M\"", ""},
+        {"{\"limits\":{\"output\":\"1MB\"}}",
+         "m: key 'limits.output' must be a size such as \"512K\" or \"256M\"", ""},
+        {"{\"limits\":{\"memory\":\"0\"}}",
+         "m: key 'limits.memory' must be a size such as \"512K\" or \"256M\"", ""},
+        {"{\"limits\":{\"files\":\"64\"}}",
+         "m: key 'limits.files' must be a whole number from 1 to 1000000", ""},
+        {"{\"limits\":{\"files\":1.5}}",
+         "m: key 'limits.files' must be a whole number from 1 to 1000000", ""},
+        {"{\"limits\":{\"processes\":0}}",
+         "m: key 'limits.processes' must be a whole number from 1 to 1000000", ""},
+        {"{\"limits\":{\"processes\":1e300}}",
+         "m: key 'limits.processes' must be a whole number from 1 to 1000000", ""},
         {"{\"limits\":{\"tmeout\":1}}", "m: unknown key 'limits.tmeout'",
          "did you mean 'timeout'?"},
         {"{\"requires\":{\"text\":\"^1.0\"}}",
@@ -86,7 +105,9 @@ static void everything(void **state)
         "{\"$schema\":\"x\",\"name\":\"math\",\"version\":\"1.0.0\",\"description\":\"d\","
         "\"license\":\"MIT\",\"sources\":[\"src/*.c\",\"a.c\"],\"include\":[\"include\"],"
         "\"link\":[\"m\"],\"pkg_config\":[\"zlib\"],\"functions\":[\"double cos(double x)\"],"
-        "\"capabilities\":[],\"limits\":{},\"requires\":{},\"state\":{\"durable\":false},"
+        "\"capabilities\":[],\"limits\":{\"timeout\":\"5s\",\"cpu\":\"250ms\",\"memory\":\"256M\","
+        "\"output\":\"1K\",\"files\":64,\"processes\":1000000},\"requires\":{},\"state\":{"
+        "\"durable\":false},"
         "\"tests\":[{\"call\":\"add\",\"args\":[9007199254740993],\"expect\":5}],"
         "\"app\":{\"title\":\"t\",\"route\":\"/r\",\"url_template\":\"u\"}}";
     ARENA_AUTO a = ARENA_INIT;
@@ -98,6 +119,12 @@ static void everything(void **state)
     assert_int_equal(m.sources.n, 2);
     assert_string_equal(m.sources.items[1], "a.c");
     assert_string_equal(m.functions.items[0], "double cos(double x)");
+    assert_int_equal(m.limits.timeout_ms, 5000);
+    assert_int_equal(m.limits.cpu_ms, 250);
+    assert_int_equal(m.limits.memory, 256 << 20);
+    assert_int_equal(m.limits.output, 1024);
+    assert_int_equal(m.limits.descriptors, 64);
+    assert_int_equal(m.limits.processes, 1000000);
     assert_int_equal(m.n_parts, 6);
     assert_string_equal(m.parts[4].key, "tests");
     assert_string_equal(m.parts[4].json,

@@ -58,13 +58,31 @@ static void shapes(void **state)
     add(&list, "i", ML_KIND_INT, ML_KIND_VOID);
     add(&list, "j", ML_KIND_INT, ML_KIND_VOID);
     list.items[6].reason = "skipped";
-    stubs_write(&out, &(struct stubs_plugin){"n", "1.0.0", &list, false});
+    stubs_write(&out, &(struct stubs_plugin){"n", "1.0.0", &list, false, NULL});
     assert_int_equal(count(buf_text(&out), "static void ml_s"), 4);
     assert_int_equal(count(buf_text(&out), "extern const char ml_f"), 6);
     assert_int_equal(count(buf_text(&out), "\"j\""), 0);
     buf_reset(&out);
-    stubs_write(&out, &(struct stubs_plugin){"n", "1.0.0", &list, true});
+    stubs_write(&out, &(struct stubs_plugin){"n", "1.0.0", &list, true, NULL});
     assert_int_equal(count(buf_text(&out), "extern"), 0);
+}
+
+/* A bundle without limits has an object as it has always been. */
+static void limits(void **state)
+{
+    ARENA_AUTO a = ARENA_INIT;
+    BUF_AUTO out = BUF_INIT;
+    struct fn_list list = {.arena = &a};
+    struct ml_plugin_limits l = {0};
+    stubs_write(&out, &(struct stubs_plugin){"n", "1.0.0", &list, false, &l});
+    assert_int_equal(count(buf_text(&out), "limits"), 0);
+    l.memory = UINT64_C(1) << 40;
+    l.processes = 8;
+    stubs_write(&out, &(struct stubs_plugin){"n", "1.0.0", &list, false, &l});
+    assert_non_null(strstr(buf_text(&out),
+                           "const struct ml_plugin_limits ml_plugin_limits = {\n"
+                           "    ML_LIMITS_VERSION, 0, UINT64_C(0), UINT64_C(0), "
+                           "UINT64_C(1099511627776), UINT64_C(0), UINT64_C(0), UINT64_C(8)};\n"));
 }
 
 static void none(void **state)
@@ -72,7 +90,7 @@ static void none(void **state)
     ARENA_AUTO a = ARENA_INIT;
     BUF_AUTO out = BUF_INIT;
     struct fn_list list = {.arena = &a};
-    stubs_write(&out, &(struct stubs_plugin){"n", "1.0.0", &list, false});
+    stubs_write(&out, &(struct stubs_plugin){"n", "1.0.0", &list, false, NULL});
     assert_false(out.failed);
 }
 
@@ -102,10 +120,8 @@ static void many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(literals),
-        cmocka_unit_test(shapes),
-        cmocka_unit_test(none),
-        place_test(many),
+        cmocka_unit_test(literals), cmocka_unit_test(shapes), cmocka_unit_test(none),
+        cmocka_unit_test(limits),   place_test(many),
     };
     UNIT_RUN("build/stubs", tests);
 }
