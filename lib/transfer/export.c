@@ -1,0 +1,182 @@
+/* Export: the histories as they are at one moment, and then the bundles that they name, one by one.
+ * What no generation names is not taken along. */
+#include "modload/transfer.h"
+
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "archive/pack.h"
+#include "base/error.h"
+#include "base/scope.h"
+#include "build/check.h"
+#include "client/context.h"
+#include "transfer/form.h"
+
+struct export
+{
+    struct store *store;
+    const struct ml_key *keys;
+    size_t n;
+    bool *seen;      /* of each key that was asked for */
+    struct buf text; /* history */
+    void *bundles;   /* tsearch(3): ids */
+    size_t n_bundles;
+    struct ml_transfer_result done;
+    struct ml_error *err;
+};
+
+/* ---- what is taken along ---- */
+
+static int text_compare(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static int add_bundle(struct export *x, const char *id)
+{
+    int there = *id == '\0' ? 0 : store_bundle_filed(x->store, id, x->err);
+    if (there <= 0)
+        return there; /* of a generation whose bundle is gone, the line alone */
+    AUTO_FREE char *copy = strdup(id);
+    char **found = copy ? tsearch(copy, &x->bundles, text_compare) : NULL;
+    if (found == NULL)
+        return ml_error_memory(x->err);
+    if (*found != copy)
+        return 0;
+    steal_ptr(copy);
+    x->n_bundles++;
+    return 0;
+}
+
+/* A walk over the keys for each line: whoever names them on a command line names a handful. */
+static bool is_wanted(struct export *x, const char *uuid)
+{
+    struct ml_key key;
+    ml_key_from_uuid(uuid, &key, NULL);
+    bool wanted = x->n == 0;
+    for (size_t i = 0; i < x->n; i++)
+        if (memcmp(&x->keys[i], &key, sizeof key) == 0)
+            wanted = x->seen[i] = true;
+    return wanted;
+}
+
+static int take_record(const struct store_record *r, void *arg)
+{
+    struct export *x = arg;
+    if (!is_wanted(x, r->uuid))
+        return 0;
+    store_record_write(&x->text, r);
+    return add_bundle(x, r->bundle);
+}
+
+static int count_entry(const struct store_entry *entry, void *arg)
+{
+    struct export *x = arg;
+    x->done.entries += is_wanted(x, entry->uuid);
+    return 0;
+}
+
+static int collect(struct export *x)
+{
+    x->seen = calloc(x->n + 1, sizeof *x->seen);
+    if (x->seen == NULL)
+        return ml_error_memory(x->err);
+    if (store_each_record(x->store, take_record, x, x->err) != 0 ||
+        store_each_entry(x->store, "", count_entry, x, x->err) != 0 ||
+        store_each_removed(x->store, count_entry, x, x->err) != 0)
+        return -1;
+    for (size_t i = 0; i < x->n; i++)
+        if (!x->seen[i]) {
+            char uuid[ML_UUID_SIZE];
+            ml_key_to_uuid(&x->keys[i], uuid);
+            ml_error_set(x->err, ML_NO_INPUT, "not_registered", "key %s is not registered", uuid);
+            return ml_error_hint(x->err, "see what is: modload list");
+        }
+    return x->text.failed ? ml_error_memory(x->err) : 0;
+}
+
+/* ---- writing ---- */
+
+/* Modes and owners stay behind, so they are no reason: a registry that can only be read may have
+ * others. */
+static const struct check_problem *find_damage(const struct check *check)
+{
+    for (size_t i = 0; i < check->n_problems; i++)
+        if (check->problems[i].kind != CHECK_MODE && check->problems[i].kind != CHECK_OWNER)
+            return &check->problems[i];
+    return NULL;
+}
+
+static int pack_bundle(struct export *x, struct archive_writer *writer, const char *id)
+{
+    ARENA_AUTO arena = ARENA_INIT;
+    struct check check;
+    char prefix[sizeof FORM_BUNDLES + ML_BUNDLE_ID_SIZE];
+    AUTO_CLOSE int dir = store_bundle_open(x->store, id, x->err);
+    if (dir < 0) {
+        if (x->err != NULL && x->err->status == ML_NO_INPUT) {
+            ml_error_set(x->err, ML_BUSY, NULL, "bundle '%s' was removed meanwhile", id);
+            ml_error_hint(x->err, "try again");
+        }
+        return -1;
+    }
+    if (check_bundle(&arena, dir, id, &check, x->err) < 0)
+        return -1;
+    const struct check_problem *damage = find_damage(&check);
+    if (damage != NULL) {
+        ml_error_set(x->err, ML_REFUSED, "damaged", "bundle '%s' is damaged: %s %s", id,
+                     damage->path, damage->what);
+        return ml_error_hint(x->err, "run: modload verify --repair");
+    }
+    snprintf(prefix, sizeof prefix, "%s/%s", FORM_BUNDLES, id);
+    x->done.bundles++;
+    return archive_writer_add_tree(writer, prefix, dir, x->err);
+}
+
+/* In the order of their names, as an archive wants it: twalk(3) goes by it. */
+struct walk {
+    struct export *x;
+    struct archive_writer *writer;
+    int status;
+};
+
+static void pack_visited(const void *node, VISIT visit, void *arg)
+{
+    struct walk *walk = arg;
+    if ((visit == postorder || visit == leaf) && walk->status == 0)
+        walk->status = pack_bundle(walk->x, walk->writer, *(char *const *)node);
+}
+
+static int pack_all(struct export *x, struct archive_writer *writer)
+{
+    struct walk walk = {x, writer, 0};
+    twalk_r(x->bundles, pack_visited, &walk);
+    if (walk.status < 0)
+        return -1;
+    if (archive_writer_add_data(writer, FORM_HISTORY, buf_text(&x->text), x->text.len, false,
+                                x->err) < 0)
+        return -1;
+    return archive_writer_add_data(writer, FORM_HEAD, FORM_TEXT, strlen(FORM_TEXT), false, x->err);
+}
+
+int ml_export(struct ml_ctx *ctx, const struct ml_key *keys, size_t n, int fd, const char *label,
+              struct ml_transfer_result *ret, struct ml_error *err)
+{
+    struct export x = {.keys = keys, .n = n, .err = err};
+    ARCHIVE_WRITER_AUTO *writer = NULL;
+    int status = ctx_store(ctx, false, &x.store, err) < 0 ? -1 : collect(&x);
+    if (status == 0)
+        status = archive_writer_open(fd, label, &writer, err);
+    if (status == 0)
+        status = pack_all(&x, writer);
+    if (status == 0)
+        status = archive_writer_close(&writer, err);
+    tdestroy(x.bundles, free);
+    buf_free(&x.text);
+    free(x.seen);
+    if (status == 0 && ret != NULL)
+        *ret = x.done;
+    return status;
+}
