@@ -1,7 +1,7 @@
-/* modload-worker UUID BUNDLE STARTER: started by modload with the descriptors of client/start.h,
- * not by people. The order is the point of this file: first what must hold for the plugin's code,
- * then that code (its constructors run as it is mapped), then READY. A failure is told on the READY
- * socket, never on stderr, which is /dev/null. */
+/* modload-worker UUID BUNDLE STARTER KIND IDLE: started by modload with the descriptors of
+ * client/start.h, not by people. The order is the point of this file: first what must hold for the
+ * plugin's code, then that code (its constructors run as it is mapped), then READY. A failure is
+ * told on the READY socket, never on stderr, which is the plugin's and goes to the log. */
 #include <errno.h>
 #include <linux/close_range.h>
 #include <signal.h>
@@ -16,7 +16,9 @@
 #include "base/error.h"
 #include "client/start.h"
 #include "client/wire.h"
-#include "worker/call.h"
+#include "modload/abi.h"
+#include "worker/crash.h"
+#include "worker/invoke.h"
 #include "worker/object.h"
 #include "worker/tree.h"
 #include "worker/worker.h"
@@ -26,7 +28,7 @@
  * them; the working directory must not keep a file system busy. close_range closes, not only marks,
  * what the starter had open: a descriptor that a plugin finds is one that it can use
  * (CVE-2024-21626). */
-static int settle(pid_t starter, struct ml_error *err)
+static int settle(pid_t starter, bool replaces, struct ml_error *err)
 {
     const struct rlimit no_core = {0, 0};
     /* Until it is ready it must not outlive who waits for it: nobody else would end a constructor
@@ -42,9 +44,11 @@ static int settle(pid_t starter, struct ml_error *err)
         ml_error_errno(err, ML_REFUSED, errno, "the worker cannot be set up for a plugin");
         return ml_error_hint(err, "modload needs Linux 5.15 or later");
     }
+    if (!replaces && worker_show(WORKER_FD_LOCK) < 0)
+        return ml_error_errno(err, ML_REFUSED, errno, "the worker cannot lock its lock file");
     umask(077);
     tree_adopt();
-    return 0;
+    return crash_watch(err);
 }
 
 /* _exit, since a plugin's destructors have no business in a worker that never was. */
@@ -62,24 +66,35 @@ int main(int argc, char **argv)
     struct object object;
     struct ml_error err = ML_ERROR_INIT;
     struct stat st;
-    if (argc != 4 || fstat(WORKER_FD_READY, &st) < 0 || !S_ISSOCK(st.st_mode)) {
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) /* asked by modload doctor */
+        return printf("modload %s (plugin ABI %u)\n", ML_VERSION, ML_ABI_VERSION) < 0;
+    if (argc != 6 || fstat(WORKER_FD_READY, &st) < 0 || !S_ISSOCK(st.st_mode)) {
         fprintf(stderr, "modload-worker: started by hand: use 'modload load'\n");
         return ML_USAGE;
     }
-    if (settle((pid_t)atoi(argv[3]), &err) < 0)
+    bool replaces = strcmp(argv[4], "reload") == 0;
+    if (settle((pid_t)atoi(argv[3]), replaces, &err) < 0)
         fail(&err);
     if (object_map(WORKER_FD_BUNDLE, &object, &err) < 0)
         fail(&err);
     object_attach(&call_host);
-    close(WORKER_FD_BUNDLE);
+    crash_note_objects(argv[2]);
+    fflush(NULL); /* what constructors have printed is ours, not that of a call that inherits it */
+    /* the bundle's descriptor stays open: its lock keeps the files that are mapped from gc */
     struct worker_setup setup = {
         .uuid = argv[1],
         .bundle = argv[2],
         .object = &object,
+        .lock = WORKER_FD_LOCK,
         .control = WORKER_FD_CONTROL,
         .call = WORKER_FD_CALL,
         .ready = WORKER_FD_READY,
         .run_dir = WORKER_FD_RUN,
+        .log = WORKER_FD_LOG,
+        .log_old = WORKER_FD_LOG_OLD,
+        .output = WORKER_FD_OUTPUT,
+        .idle_ms = atoll(argv[5]),
+        .replaces = replaces,
     };
     worker_run(&setup);
 }

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +22,9 @@
 /* SHA256SUMS has a line per source: 4 MiB are some 30000 of them */
 enum { SUMS_MAX = 1 << 22, HEX_DIGEST = 2 * SHA256_DIGEST_LENGTH };
 
-/* Where the host's table goes, in every object of the bundle that asks for one. */
+/* The objects of the bundle: the host's table goes into each that asks for one. */
 static void *handles[2];
+static const char *names[2];
 static size_t n_handles;
 
 /* Lower-case hex, as in SHA256SUMS. Block by block, so that the worker never holds an object that
@@ -60,7 +62,7 @@ static int damaged(const char *name, struct ml_error *err)
 {
     ml_error_set(err, ML_REFUSED, "damaged", "the bundle is damaged: '%s' is not what was filed",
                  name);
-    return ml_error_hint(err, "build and register it again");
+    return ml_error_hint(err, "run: modload verify --repair; or build and register it again");
 }
 
 /* What ld.so says begins with a path that means nothing to people. It is the path that we gave it,
@@ -73,6 +75,45 @@ static int cannot_map(const char *name, const char *why, struct ml_error *err)
     return ml_error_hint(err, "is a library that it needs missing on this machine?");
 }
 
+static int check_file(int bundle_fd, const char *sums, const char *name, struct ml_error *err)
+{
+    char hex[HEX_DIGEST + 1];
+    AUTO_CLOSE int fd = openat(bundle_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    bool read = fd >= 0 && digest_of(fd, hex) == 0;
+    if (!read && errno != ENOENT && errno != ELOOP && errno != EISDIR)
+        return ml_error_errno(err, 0, errno, "cannot read the bundle's '%s'", name);
+    return read && sums_agree(sums, hex, name) ? 0 : damaged(name, err);
+}
+
+/* A name in the list: sources alone may have one that is marked by a backslash, or a long one. */
+static bool is_source(const char *line, size_t n)
+{
+    const char *name = line + HEX_DIGEST + 2;
+    return *line == '\\' || (n > HEX_DIGEST + 2 && (strncmp(name, "source/", 7) == 0 ||
+                                                    strncmp(name, "outside/", 8) == 0));
+}
+
+/* All that is in the list but the sources, which no worker reads, and the object, which is checked
+ * as it is mapped: what a bundle says of itself counts as much as its code. */
+static int check_rest(int bundle_fd, const char *sums, struct ml_error *err)
+{
+    enum { BEFORE = HEX_DIGEST + 2 };
+    for (const char *line = sums; *line != '\0'; line += strcspn(line, "\n") + 1) {
+        char name[64];
+        size_t n = strcspn(line, "\n");
+        if (line[n] == '\0')
+            return damaged("SHA256SUMS", err);
+        if (is_source(line, n))
+            continue;
+        if (n <= BEFORE || n - BEFORE >= sizeof name || memchr(line, '/', n) != NULL)
+            return damaged("SHA256SUMS", err);
+        snprintf(name, sizeof name, "%.*s", (int)(n - BEFORE), line + BEFORE);
+        if (strcmp(name, "plugin.so") != 0 && check_file(bundle_fd, sums, name, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* Opened, checked and mapped through one descriptor, so that what is mapped is what was checked.
  * The caller keeps `*fd` open while it maps more: ld.so knows an object by its path, and would take
  * the next one that gets the same number for this one. That it is one inode does not keep somebody
@@ -82,9 +123,10 @@ static int map_file(int bundle_fd, const char *name, const char *sums, int *fd, 
 {
     char hex[HEX_DIGEST + 1], path[64];
     *fd = openat(bundle_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (*fd < 0)
-        return ml_error_errno(err, ML_REFUSED, errno, "the bundle is damaged: cannot open '%s'",
-                              name);
+    if (*fd < 0) {
+        ml_error_errno(err, ML_REFUSED, errno, "the bundle is damaged: cannot open '%s'", name);
+        return ml_error_hint(err, "run: modload verify --repair; or build and register it again");
+    }
     if (digest_of(*fd, hex) < 0)
         return ml_error_errno(err, ML_IO, errno, "cannot read '%s'", name);
     if (!sums_agree(sums, hex, name))
@@ -94,6 +136,7 @@ static int map_file(int bundle_fd, const char *name, const char *sums, int *fd, 
     *ret = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (*ret == NULL)
         return cannot_map(name, dlerror(), err);
+    names[n_handles] = name;
     handles[n_handles++] = *ret;
     return 0;
 }
@@ -113,6 +156,17 @@ static int check_descriptor(const struct ml_descriptor *d, struct ml_error *err)
     return ml_error_hint(err, d->version > ML_ABI_VERSION
                                   ? "use a newer modload, or build it again"
                                   : "build it again: modload compile SOURCE");
+}
+
+/* Limits of another version would be kept wrongly, or not at all. */
+static int check_limits(const struct ml_plugin_limits *l, struct ml_error *err)
+{
+    if (l == NULL || l->version == ML_LIMITS_VERSION)
+        return 0;
+    ml_error_set(err, ML_PROTOCOL, "abi",
+                 "the bundle's limits are of version %u, this modload knows %u", l->version,
+                 ML_LIMITS_VERSION);
+    return ml_error_hint(err, "use a newer modload, or build it again");
 }
 
 /* Once, here, and not in each call: dlsym takes locks and memory, which a call does without. One
@@ -140,7 +194,8 @@ int object_map(int bundle_fd, struct object *ret, struct ml_error *err)
     void *plugin, *entry;
     if (fs_read_file(bundle_fd, "SHA256SUMS", &sums, SUMS_MAX) < 0)
         return damaged("SHA256SUMS", err);
-    if (map_file(bundle_fd, "plugin.so", buf_text(&sums), &plugin_fd, &plugin, err) < 0)
+    if (check_rest(bundle_fd, buf_text(&sums), err) < 0 ||
+        map_file(bundle_fd, "plugin.so", buf_text(&sums), &plugin_fd, &plugin, err) < 0)
         return -1;
     entry = plugin;
     /* A prebuilt object has its stubs and its descriptor in a second file. */
@@ -149,6 +204,9 @@ int object_map(int bundle_fd, struct object *ret, struct ml_error *err)
         return -1;
     ret->descriptor = dlsym(entry, ML_DESCRIPTOR_SYMBOL);
     if (check_descriptor(ret->descriptor, err) < 0)
+        return -1;
+    ret->limits = dlsym(entry, ML_LIMITS_SYMBOL);
+    if (check_limits(ret->limits, err) < 0)
         return -1;
     return resolve_addresses(plugin, ret, err);
 }
@@ -162,6 +220,15 @@ void object_attach(const struct ml_host *host)
         if (slot != NULL)
             *slot = host;
     }
+}
+
+const char *object_name_at(uintptr_t bias)
+{
+    struct link_map *map;
+    for (size_t i = 0; i < n_handles; i++)
+        if (dlinfo(handles[i], RTLD_DI_LINKMAP, &map) == 0 && map->l_addr == bias)
+            return names[i];
+    return NULL;
 }
 
 static int compare_name(const void *key, const void *item)

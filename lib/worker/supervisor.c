@@ -1,7 +1,7 @@
-/* The supervisor: owns one call from before its client until nothing of it is left. It runs no
- * plugin code after its fork and decides alone: how the call ended is what the kernel says, and
- * what it returned is what lies in the report, checked. While the function runs, the client's
- * connection is open here and nowhere else, so nobody can answer in our place. */
+/* The supervisor: owns one call, or a session's, from before its client until nothing of it is
+ * left. It runs no plugin code after its fork and decides alone: how the call ended is what the
+ * kernel says, and what it returned is what lies in the report, checked. While the function runs,
+ * the client's connection is open here and nowhere else, so nobody can answer in our place. */
 #include "worker/supervisor.h"
 
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -19,25 +20,15 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/ring.h"
 #include "base/scope.h"
-#include "client/wire.h"
-#include "worker/call.h"
+#include "base/signal-word.h"
+#include "worker/record.h"
 #include "worker/tree.h"
 
-enum { ANSWER_MS = 10000 }; /* how long a client may take to fetch its answer */
-
-/* Why a call ended. */
-enum ending { ENDED_ITSELF, ENDED_TIMEOUT, ENDED_CANCELLED, ENDED_RELEASED };
-
-struct supervised {
-    struct worker_counters *counters;
-    struct call_report *report;
-    pid_t pid;
-    int pidfd;
-    int conn; /* the client; -1 until there is one */
-    int lifeline;
-    uint32_t timeout_ms;
-    siginfo_t end;
+enum {
+    ANSWER_MS = 10000, /* how long a client may take to fetch its answer */
+    LAST_MS = 100,     /* what is left of the output has for its way when the call was ended */
 };
 
 /* ---- making the call process ---- */
@@ -53,94 +44,78 @@ static struct call_report *share_report(void)
 
 /* The call dies with its supervisor; a session of its own keeps its signals to itself, and a
  * terminal that it gets as its input from taking it for a background job. getppid again, since a
- * supervisor that died before the prctl sends no signal (prctl(2)). */
-static _Noreturn void become_call(const struct supervisor_setup *setup, struct supervised *s,
-                                  pid_t parent, int channel)
+ * supervisor that died before the prctl sends no signal (prctl(2)). What the plugin must not write
+ * to is unmapped. */
+static _Noreturn void become_call(struct supervised *s, pid_t parent, supervisor_body body)
 {
+    sigset_t none;
+    sigemptyset(&none);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
     setsid();
-    munmap(setup->counters, sizeof *setup->counters); /* not for a plugin to write to */
-    close(setup->lifeline);
-    struct call_setup call = {setup->object, s->report, setup->listener, setup->taken, channel};
-    call_run(&call);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    munmap(s->setup->counters, sizeof *s->setup->counters);
+    slot_keep(s->setup->slots, s->setup->slot);
+    close(s->setup->lifeline);
+    close(s->signals);
+    body(s);
 }
 
-/* Forks the call. The channel to it, or -1. The pidfd is opened while the child cannot have been
- * reaped, so it is the child's. A failure leaves `s->pid` for the caller to kill. */
-static int fork_call(const struct supervisor_setup *setup, struct supervised *s)
+/* The pidfd is opened while the child cannot have been reaped, so it is the child's. */
+int supervisor_fork(struct supervised *s, supervisor_body body)
+{
+    pid_t self = getpid();
+    s->pid = fork();
+    if (s->pid == 0)
+        become_call(s, self, body);
+    s->pidfd = s->pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, s->pid, 0);
+    return s->pidfd < 0 ? -1 : 0;
+}
+
+static _Noreturn void wait_for_client(struct supervised *s)
+{
+    close(s->channel);
+    call_run(&s->call);
+}
+
+/* Forks the call that waits for a client. */
+static int fork_spare(struct supervised *s)
 {
     int pair[2];
-    pid_t self = getpid();
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return -1;
-    s->pid = fork();
-    if (s->pid == 0) {
-        close(pair[0]);
-        become_call(setup, s, self, pair[1]);
-    }
+    s->channel = pair[0];
+    s->call.supervisor = pair[1];
+    int status = supervisor_fork(s, wait_for_client);
     close(pair[1]);
-    close(setup->listener);
-    close(setup->taken);
-    s->pidfd = s->pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, s->pid, 0);
-    return s->pidfd < 0 ? -1 : pair[0];
-}
-
-/* ---- seeing it through ---- */
-
-/* Takes the connection and the time limit from the call. -1 when the call ended without one: its
- * end of the channel was closed. */
-static int receive_begin(struct supervised *s, int channel)
-{
-    struct call_begin begin;
-    struct iovec iov = {&begin, sizeof begin};
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control.space,
-                         .msg_controllen = sizeof control.space};
-    if (recvmsg(channel, &msg, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof begin)
-        return -1;
-    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-    if (c == NULL || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
-        return -1;
-    memcpy(&s->conn, CMSG_DATA(c), sizeof s->conn);
-    s->timeout_ms = begin.timeout_ms;
-    return 0;
+    close(s->setup->listener);
+    return status;
 }
 
 /* Until the call has a client. -1 when it ended without one, or the worker has gone. No limit: a
  * spare may wait for its client for days. */
-static int wait_begin(struct supervised *s, int channel)
+static int wait_begin(struct supervised *s)
 {
-    struct pollfd p[2] = {{.fd = channel, .events = POLLIN}, {.fd = s->lifeline, .events = POLLIN}};
+    struct pollfd p[2] = {{.fd = s->channel, .events = POLLIN},
+                          {.fd = s->setup->lifeline, .events = POLLIN}};
     while (poll(p, 2, -1) < 0)
         if (errno != EINTR)
             return -1;
-    return p[0].revents & POLLIN ? receive_begin(s, channel) : -1;
+    return p[0].revents & POLLIN ? handover_receive(s->channel, &s->handover, s->fds) : -1;
 }
 
-/* The end of the call is looked at first: when several things come at once, a result that is there
- * counts more than the reason for which it would have been thrown away. POLLRDHUP, not POLLIN: what
- * a client sends is of no interest, only that it stopped. */
-static enum ending wait_end(struct supervised *s)
+/* ---- ending it ---- */
+
+/* The call itself first, so that it cannot start more; then the tree, also when the call returned
+ * well, for it may have left processes behind. */
+void supervisor_end_call(struct supervised *s)
 {
-    int64_t deadline = s->timeout_ms > 0 ? clock_ms() + s->timeout_ms : -1;
-    struct pollfd p[3] = {{.fd = s->pidfd, .events = POLLIN},
-                          {.fd = s->conn, .events = POLLRDHUP},
-                          {.fd = s->lifeline, .events = POLLIN}};
-    int n;
-    while ((n = poll(p, 3, clock_poll_timeout(deadline))) < 0 && errno == EINTR)
-        ;
-    if (p[0].revents != 0 && waitid(P_PIDFD, (id_t)s->pidfd, &s->end, WEXITED | __WALL) == 0)
-        return ENDED_ITSELF;
-    if (n == 0)
-        return ENDED_TIMEOUT;
-    return p[1].revents != 0 ? ENDED_CANCELLED : ENDED_RELEASED;
+    syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0);
+    tree_end(&s->pump.pid, s->pump.pid != 0);
+    close(s->pidfd);
+    s->pid = 0;
+    s->pidfd = -1;
 }
 
 /* ---- saying how it ended ---- */
@@ -148,13 +123,20 @@ static enum ending wait_end(struct supervised *s)
 /* A call that ended without a report: crashed, or exited under modload. */
 static void explain_end(const siginfo_t *end, struct ml_error *err)
 {
+    char word[SIGNAL_WORD];
+    if (end->si_code == 0) { /* we killed it, since it had said that it was done */
+        ml_error_set(err, ML_FAILED, "bad_report", "it left an outcome that is none");
+        ml_error_hint(err, "a function must not write where it has no memory of its own");
+        snprintf(err->outcome, sizeof err->outcome, "plugin_error");
+        return;
+    }
     if (end->si_code == CLD_EXITED) {
         ml_error_set(err, ML_FAILED, "exited", "it ended its process: exit status %d",
                      end->si_status);
         ml_error_hint(err, "a function must return, or call ml_fail");
     } else {
-        ml_error_set(err, ML_SIGNAL + end->si_status, "plugin_error", "it crashed: SIG%s (%s)",
-                     sigabbrev_np(end->si_status), strsignal(end->si_status));
+        ml_error_set(err, ML_SIGNAL + end->si_status, "plugin_error", "it crashed: %s (%s)",
+                     signal_word(end->si_status, word), strsignal(end->si_status));
     }
     snprintf(err->outcome, sizeof err->outcome, "plugin_error");
 }
@@ -165,11 +147,15 @@ static void explain(enum ending ending, const struct supervised *s, struct ml_er
     switch (ending) {
     case ENDED_ITSELF:
         explain_end(&s->end, err);
+        crash_explain(&s->report->crash, &s->end, err);
         return;
     case ENDED_TIMEOUT:
         ml_error_set(err, ML_TIMEOUT, NULL, "took longer than %u ms", s->timeout_ms);
         ml_error_hint(err, "give it more time: -t 30s, or -t 0 for no limit");
         snprintf(err->outcome, sizeof err->outcome, "timeout");
+        return;
+    case ENDED_LIMIT:
+        limits_explain(&s->limits, s->over, err);
         return;
     case ENDED_CANCELLED:
         ml_error_set(err, ML_SIGNAL + SIGINT, "cancelled", "cancelled");
@@ -199,61 +185,234 @@ static void count(struct worker_counters *c, const struct ml_error *err, bool ok
 
 /* The report that the call left, looked at before it is passed on: a plugin may have written there.
  * An error of the plugin's own is a good report too: only what is not an OUTCOME at all is thrown
- * away. */
-static bool report_usable(const struct call_report *report, struct buf *payload,
-                          struct ml_value *value, struct ml_error *err)
+ * away, and what says that the call died, which the dead do not say. */
+static bool report_usable(struct call_report *report, struct buf *payload, struct ml_error *err)
 {
-    if (!atomic_load(&report->done) || report->length > sizeof report->payload)
+    struct ml_value value = {0};
+    uint32_t length = *(volatile uint32_t *)&report->length;
+    if (atomic_load(&report->done) != 1 || length > sizeof report->payload)
         return false;
     /* Not the report's memory itself, which whoever outlives the call could still change. */
-    buf_add(payload, report->payload, report->length);
+    buf_add(payload, report->payload, length);
     if (payload->failed)
         return false;
     err->status = 0;
-    return wire_get_outcome(payload, value, err) == 0 || err->status != ML_PROTOCOL;
+    bool usable = wire_get_outcome(payload, &value, err) == 0 ||
+                  (err->status != ML_PROTOCOL && err->status < ML_SIGNAL);
+    ml_value_done(&value);
+    return usable;
+}
+
+void supervisor_outcome(struct supervised *s, enum ending ending, struct buf *payload)
+{
+    struct ml_error err = ML_ERROR_INIT;
+    if (ending != ENDED_ITSELF || !report_usable(s->report, payload, &err)) {
+        buf_reset(payload);
+        if (ending == ENDED_ITSELF)
+            s->over = limits_guess(&s->limits, &s->report->crash, &s->used,
+                                   s->fds[HANDOVER_CHANNEL] >= 0);
+        if (ending == ENDED_ITSELF && s->over != LIMIT_NONE)
+            ending = ENDED_LIMIT;
+        explain(ending, s, &err);
+        wire_put_error(payload, &err);
+        if (ending == ENDED_ITSELF && s->fds[HANDOVER_CHANNEL] < 0)
+            crash_put(&s->report->crash, &s->end, payload);
+    }
+    count(s->setup->counters, &err, err.status == 0);
+    record_call(s->setup->lifeline, s->call.slot->function, &err);
+}
+
+/* ---- one call ---- */
+
+/* A function that is through in a few microseconds is waited for without sleeping, as long as it
+ * takes to be woken up. */
+static bool is_done(struct supervised *s)
+{
+    if (s->setup->may_spin)
+        ring_look(&s->report->done, 0);
+    return atomic_load(&s->report->done) == 1; /* anything else was written by the plugin */
+}
+
+bool supervisor_cancelled(struct supervised *s)
+{
+    struct signalfd_siginfo info;
+    bool by_worker = false;
+    while (read(s->signals, &info, sizeof info) == (ssize_t)sizeof info)
+        by_worker = by_worker || (pid_t)info.ssi_pid == getppid();
+    return by_worker;
+}
+
+/* By number, since waitid(3) does not tell what was used. */
+int supervisor_reap(struct supervised *s)
+{
+    return (int)syscall(SYS_waitid, P_PIDFD, s->pidfd, &s->end, WEXITED | __WALL, &s->used);
+}
+
+static enum ending over(struct supervised *s, enum limit which)
+{
+    s->over = which;
+    return ENDED_LIMIT;
+}
+
+/* Whether one of the limits for which we have to look is exceeded, if it is time to look. */
+static bool looked_over(struct supervised *s, int64_t *look)
+{
+    if (*look < 0 || clock_ms() < *look)
+        return false;
+    s->over = limits_look(&s->limits, &s->watch, 0, s->pump.pid);
+    *look = clock_ms() + LIMITS_LOOK_MS;
+    return s->over != LIMIT_NONE;
+}
+
+static bool passed(int64_t deadline)
+{
+    return deadline >= 0 && clock_ms() >= deadline;
+}
+
+/* Until the call has ended; or, when it is no more, until its output has. The end of the call is
+ * looked at first: when several things come at once, a result that is there counts more than the
+ * reason for which it would have been thrown away. POLLRDHUP, not POLLIN: what a client sends is of
+ * no interest, only that it stopped. */
+static enum ending wait_end(struct supervised *s, int64_t deadline)
+{
+    int64_t look =
+        s->pidfd >= 0 && limits_need_looks(&s->limits) ? clock_ms() + LIMITS_LOOK_MS : -1;
+    while (s->pidfd >= 0 || s->pump.pidfd >= 0) {
+        struct pollfd p[5] = {{.fd = s->pidfd, .events = POLLIN},
+                              {.fd = s->fds[HANDOVER_CONN], .events = POLLRDHUP},
+                              {.fd = s->setup->lifeline, .events = POLLIN},
+                              {.fd = s->signals, .events = POLLIN},
+                              {.fd = s->pump.pidfd, .events = POLLIN}};
+        int64_t wake = look >= 0 && (deadline < 0 || look < deadline) ? look : deadline;
+        if (poll(p, 5, clock_poll_timeout(wake)) < 0)
+            continue; /* EINTR */
+        if (p[0].revents != 0 && supervisor_reap(s) == 0)
+            return ENDED_ITSELF;
+        if (p[4].revents != 0)
+            pump_reap(&s->pump);
+        if (s->pump.over)
+            return over(s, LIMIT_OUTPUT);
+        if (passed(deadline))
+            return ENDED_TIMEOUT;
+        if (p[2].revents != 0)
+            return ENDED_RELEASED;
+        if (p[1].revents != 0 || (p[3].revents != 0 && supervisor_cancelled(s)))
+            return ENDED_CANCELLED;
+        if (looked_over(s, &look))
+            return ENDED_LIMIT;
+    }
+    return ENDED_ITSELF;
+}
+
+/* ---- its output ---- */
+
+int supervisor_pump(struct supervised *s, int pumped[2])
+{
+    int status = pump_start(&s->pump, pumped, s->fds + HANDOVER_STDIO + 1, s->limits.output);
+    for (int i = 0; i < 2; i++)
+        close(steal_fd(&pumped[i]));
+    return status;
+}
+
+/* What a call has printed belongs before its outcome, and it may turn out only now that it was too
+ * much. Nobody who could write is left. */
+enum ending supervisor_drain(struct supervised *s, enum ending ending, int64_t deadline)
+{
+    bool calm = ending == ENDED_ITSELF || ending == ENDED_LIMIT;
+    enum ending cut = calm ? wait_end(s, deadline) : ENDED_ITSELF;
+    pump_end(&s->pump, calm ? 0 : LAST_MS);
+    s->pump.over = false;
+    return ending == ENDED_ITSELF ? cut : ending;
+}
+
+void supervisor_tell_worker(struct supervised *s)
+{
+    if (s->handover.told++ == 0 && write(s->setup->taken, "", 1) < 0)
+        _exit(1); /* the worker is gone, and ends us */
 }
 
 /* The time limit on sending is for a client that is stopped, or that hangs: it must not keep a
- * supervisor for ever. A client that has gone is no failure of ours. */
+ * supervisor for ever. A client that has gone is no failure of ours. Closing is what tells the
+ * client that all is over: exit would get to it last, 80 us later. */
 static void answer(struct supervised *s, enum ending ending)
 {
+    int conn = s->fds[HANDOVER_CONN];
     BUF_AUTO payload = BUF_INIT;
-    struct ml_error err = ML_ERROR_INIT;
-    struct ml_value value = {0};
-    if (ending != ENDED_ITSELF || !report_usable(s->report, &payload, &value, &err)) {
-        buf_reset(&payload);
-        explain(ending, s, &err);
-        wire_put_error(&payload, &err);
-    }
-    count(s->counters, &err, err.status == 0);
-    ml_value_done(&value);
     struct timeval patience = {ANSWER_MS / 1000, 0};
-    setsockopt(s->conn, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    wire_send(s->conn, WIRE_OUTCOME, payload.data, payload.len, NULL, 0); /* if it is still there */
-    close(s->conn); /* what tells the client that all is over: exit would get to it last, 80 us
-                       later */
+    supervisor_outcome(s, ending, &payload);
+    setsockopt(conn, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    wire_send(conn, WIRE_OUTCOME, payload.data, payload.len, NULL, 0); /* if it is still there */
+    close(conn);
 }
 
-/* The call itself goes first, so that it cannot start more; then the tree, also when the call
- * returned well, for it may have left processes behind. Only then is there an answer, which so
- * means that nothing is left. */
+/* There is an answer when nothing of the call is left. A call whose report is whole need not be
+ * waited for: it is killed, and where it has no descendants that is all. Its own end, 100 us of
+ * giving memory back, then goes on beside the client's. */
+static void see_call_through(struct supervised *s, const struct tree_watch *watch)
+{
+    enum ending ending = ENDED_ITSELF;
+    const struct wire_call *call = &s->handover.call;
+    s->timeout_ms = limits_timeout(s->setup->object, call->timeout_ms, call->timeout_default);
+    bool done = is_done(s);
+    int64_t deadline = s->timeout_ms > 0 ? clock_ms() + s->timeout_ms : -1;
+    if (done)
+        syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0);
+    if (!done || !tree_alone(watch, s->pid)) {
+        supervisor_tell_worker(s);
+        ending = done ? ENDED_ITSELF : wait_end(s, deadline);
+        supervisor_end_call(s);
+        ending = supervisor_drain(s, ending, deadline);
+    }
+    answer(s, ending);
+    supervisor_tell_worker(s);
+    if (s->pid > 0)
+        supervisor_end_call(s);
+}
+
+/* ---- */
+
+static int prepare(struct supervised *s, const struct supervisor_setup *setup)
+{
+    sigset_t cancel;
+    /* A plugin may have stopped us. When the worker dies, we have to see that, and end the call. */
+    prctl(PR_SET_PDEATHSIG, SIGCONT);
+    s->setup = setup;
+    s->report = share_report();
+    s->call = (struct call_setup){
+        .object = setup->object,
+        .report = s->report,
+        .slot = slot_at(setup->slots, setup->slot),
+        .listener = setup->listener,
+        .taken = setup->taken,
+        .may_spin = setup->may_spin,
+    };
+    sigemptyset(&cancel);
+    sigaddset(&cancel, SIGTERM);
+    sigprocmask(SIG_BLOCK, &cancel, NULL);
+    s->signals = signalfd(-1, &cancel, SFD_CLOEXEC | SFD_NONBLOCK);
+    tree_adopt();
+    return s->report == NULL || s->signals < 0 ? -1 : 0;
+}
+
 _Noreturn void supervisor_run(const struct supervisor_setup *setup)
 {
-    struct supervised s = {.counters = setup->counters,
-                           .report = share_report(),
-                           .conn = -1,
-                           .lifeline = setup->lifeline};
-    tree_adopt();
-    int channel = s.report ? fork_call(setup, &s) : -1;
-    if (channel < 0 || wait_begin(&s, channel) < 0) {
-        if (s.pid > 0)
-            kill(s.pid, SIGKILL); /* our child, not yet waited for */
+    struct supervised s = {.pidfd = -1, .pump = PUMP_INIT};
+    struct tree_watch watch;
+    if (prepare(&s, setup) < 0 || fork_spare(&s) < 0)
+        _exit(1);
+    tree_watch(&watch, s.pid);
+    if (wait_begin(&s) < 0) {
+        kill(s.pid, SIGKILL); /* our child, not yet waited for */
         _exit(1);
     }
-    enum ending ending = wait_end(&s);
-    if (ending != ENDED_ITSELF)
-        syscall(SYS_pidfd_send_signal, s.pidfd, SIGKILL, NULL, 0);
-    tree_end(NULL, 0);
-    answer(&s, ending);
+    limits_merge(setup->object, &s.handover.call.limits, &s.limits);
+    if (s.limits.output != 0 && supervisor_pump(&s, s.fds + HANDOVER_OUTPUT) < 0) {
+        supervisor_end_call(&s); /* no process to be had: its client sees the connection close */
+        _exit(1);
+    }
+    if (s.fds[HANDOVER_CHANNEL] >= 0)
+        supervisor_watch(&s);
+    else
+        see_call_through(&s, &watch);
     _exit(0);
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -172,4 +173,36 @@ void tree_end(const pid_t *keep, size_t n_keep)
         end_members(&tree);
     }
     free(tree.member);
+}
+
+/* ---- is there anybody? ---- */
+
+static int open_task(pid_t pid, const char *what, int flags)
+{
+    char path[96];
+    snprintf(path, sizeof path, "/proc/%d/task%s", pid, what);
+    return open(path, flags | O_CLOEXEC);
+}
+
+void tree_watch(struct tree_watch *watch, pid_t child)
+{
+    char list[32], own[32];
+    snprintf(list, sizeof list, "/%d/children", child);
+    snprintf(own, sizeof own, "/%d/children", getpid());
+    watch->threads = open_task(child, "", O_PATH | O_DIRECTORY);
+    watch->children = open_task(child, list, O_RDONLY);
+    watch->own = open_task(getpid(), own, O_RDONLY);
+}
+
+/* The child's children first, and then ours: when the child dies in between, they fall to us. A
+ * second thread would have children of its own, and could die between two looks; so with one thread
+ * only. The directory of threads has two links more than there are threads (proc_task_getattr). */
+bool tree_alone(const struct tree_watch *watch, pid_t child)
+{
+    struct stat st;
+    char text[32], expected[32], byte;
+    int n = snprintf(expected, sizeof expected, "%d ", child);
+    return fstat(watch->threads, &st) == 0 && st.st_nlink == 3 &&
+           pread(watch->children, &byte, 1, 0) == 0 &&
+           pread(watch->own, text, sizeof text, 0) == n && memcmp(text, expected, (size_t)n) == 0;
 }
