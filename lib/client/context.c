@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/hash.h"
 #include "base/scope.h"
 
 /* A variable that is set and not empty (XDG Base Directory Specification 0.8: empty counts as
@@ -80,7 +81,9 @@ int ml_ctx_new(const struct ml_ctx_options *options, struct ml_ctx **ret, struct
     if (ctx == NULL)
         return ml_error_memory(err);
     ctx->run_fd = -1;
+    ctx->cancel_fd = -1;
     ctx->wait_ms = options ? options->wait_ms : 0;
+    ctx->command = options ? options->command : NULL;
     ctx->home = options && options->home ? absolute(options->home) : default_home(err);
     if (options && options->runtime_dir)
         ctx->runtime_dir = absolute(options->runtime_dir);
@@ -99,6 +102,9 @@ void ml_ctx_free(struct ml_ctx *ctx)
     if (ctx == NULL)
         return;
     store_close(ctx->store);
+    for (size_t i = 0; i < ctx->n_holds; i++)
+        close(ctx->hold[i]);
+    free(ctx->hold);
     if (ctx->run_fd >= 0)
         close(ctx->run_fd);
     free(ctx->run_path);
@@ -115,7 +121,8 @@ int ctx_store(struct ml_ctx *ctx, bool create, struct store **ret, struct ml_err
     /* A registry that was missing may have been made since. */
     if (ctx->store == NULL || (create && !ctx->store_writable) || !store_present(ctx->store)) {
         struct store *store;
-        if (store_open(ctx->home, create, ctx->wait_ms, &store, err) < 0)
+        const struct store_options options = {create, ctx->wait_ms, ctx->cancel_fd, ctx->command};
+        if (store_open(ctx->home, &options, &store, err) < 0)
             return -1;
         store_close(ctx->store);
         ctx->store = store;
@@ -125,35 +132,86 @@ int ctx_store(struct ml_ctx *ctx, bool create, struct store **ret, struct ml_err
     return 0;
 }
 
+void ml_ctx_cancel_on(struct ml_ctx *ctx, int fd)
+{
+    ctx->cancel_fd = fd;
+    if (ctx->store != NULL)
+        store_cancel_on(ctx->store, fd);
+}
+
+int ctx_hold(struct ml_ctx *ctx, int fd, struct ml_error *err)
+{
+    int *hold = realloc(ctx->hold, (ctx->n_holds + 1) * sizeof *hold);
+    if (hold == NULL) {
+        close(fd);
+        return ml_error_memory(err);
+    }
+    ctx->hold = hold;
+    ctx->hold[ctx->n_holds++] = fd;
+    return 0;
+}
+
+/* Between the two looks the entry may have moved on and a gc taken the bundle away: then there is
+ * another one to open. Where there is not, the link leads nowhere. */
+int ctx_entry_open(struct ml_ctx *ctx, const char *uuid, char bundle[ML_BUNDLE_ID_SIZE],
+                   struct ml_error *err)
+{
+    struct store *store;
+    char before[STORE_BUNDLE_SIZE] = "";
+    if (ctx_store(ctx, false, &store, err) < 0)
+        return -1;
+    for (;;) {
+        struct ml_error why = ML_ERROR_INIT;
+        if (store_lookup(store, uuid, bundle, err) < 0)
+            return -1;
+        if (strcmp(before, bundle) == 0)
+            break;
+        int fd = store_bundle_open(store, bundle, &why);
+        if (fd >= 0)
+            return fd;
+        if (why.status != ML_NO_INPUT) {
+            if (err != NULL)
+                *err = why;
+            return -1;
+        }
+        strcpy(before, bundle);
+    }
+    ml_error_set(err, ML_REFUSED, "damaged", "bundle '%s' of key %s is missing", bundle, uuid);
+    return ml_error_hint(err, "run: modload verify --repair; or go back: modload rollback %s",
+                         uuid);
+}
+
 /* ---- the runtime directory ---- */
 
 /* Where sockets of all registries of this user live. The fallback has the uid in its name, since
  * /tmp is shared: whoever takes that name first can at most make us refuse it (check_private). */
-static char *runtime_base(struct ml_ctx *ctx)
+char *ctx_runtime_base(const struct ml_ctx *ctx, const char **why)
 {
     const char *base;
     char *path;
+    *why = "the program's choice";
     if (ctx->runtime_dir != NULL)
         return strdup(ctx->runtime_dir);
-    if ((base = env("MODLOAD_RUNTIME_DIR")) != NULL)
+    *why = "MODLOAD_RUNTIME_DIR";
+    if ((base = env(*why)) != NULL)
         return absolute(base);
-    if ((base = env_absolute("XDG_RUNTIME_DIR")) != NULL)
+    *why = "XDG_RUNTIME_DIR";
+    if ((base = env_absolute(*why)) != NULL)
         return join(base, "modload");
-    base = env_absolute("TMPDIR");
+    *why = "TMPDIR";
+    if ((base = env_absolute(*why)) == NULL)
+        *why = "the default";
     return asprintf(&path, "%s/modload-%u", base ? base : "/tmp", geteuid()) < 0 ? NULL : path;
 }
 
 /* Two registries may share a runtime directory: each has its own place there, named by a hash of
- * its home's real path (FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/). No secret
- * depends on it. The real path, so that a registry that is reached by a link finds its workers
- * too. */
+ * its home's real path. No secret depends on it. The real path, so that a registry that is reached
+ * by a link finds its workers too. */
 static uint64_t home_hash(const struct ml_ctx *ctx)
 {
     AUTO_FREE char *real = realpath(ctx->home, NULL);
-    uint64_t hash = 0xcbf29ce484222325;
-    for (const char *p = real ? real : ctx->home; *p != '\0'; p++)
-        hash = (hash ^ (unsigned char)*p) * 0x100000001b3;
-    return hash;
+    const char *path = real ? real : ctx->home;
+    return hash_fnv1a(HASH_FNV1A_INIT, path, strlen(path));
 }
 
 /* A directory in a place that others can write to is ours only if it is a directory, ours, and
@@ -216,7 +274,8 @@ int ctx_runtime(struct ml_ctx *ctx, bool create, struct ml_error *err)
 {
     if (ctx->run_fd >= 0)
         return 1;
-    AUTO_FREE char *base = runtime_base(ctx);
+    const char *why;
+    AUTO_FREE char *base = ctx_runtime_base(ctx, &why);
     if (base == NULL)
         return ml_error_memory(err);
     return open_runtime(ctx, base, create, err);
@@ -227,7 +286,8 @@ int ctx_runtime(struct ml_ctx *ctx, bool create, struct ml_error *err)
 void run_file_name(const char *uuid, enum run_file file, char name[RUN_NAME_SIZE])
 {
     static const char *const suffix[] = {
-        [RUN_LOCK] = "lock", [RUN_CONTROL] = "control", [RUN_CALL] = "call"};
+        [RUN_LOCK] = "lock", [RUN_CONTROL] = "control", [RUN_CALL] = "call",
+        [RUN_LOG] = "log",   [RUN_LOG_OLD] = "log.old", [RUN_KEEPER] = "keeper"};
     snprintf(name, RUN_NAME_SIZE, "%.36s.%s", uuid, suffix[file]);
 }
 
@@ -243,8 +303,17 @@ void run_address(struct ml_ctx *ctx, const char *uuid, enum run_file file, struc
         snprintf(addr->sun_path, sizeof addr->sun_path, "/proc/self/fd/%d/%s", ctx->run_fd, name);
 }
 
-/* Waits while the listener's queue is full. ENOENT: no socket; ECONNREFUSED: a socket whose worker
- * is dead. */
+/* The directory is ours alone; this holds where somebody else got into it all the same: what a
+ * caller's standard descriptors are sent to has to be his own. The uid is that of the moment of
+ * listen(2) (unix(7)). */
+static bool is_ours(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
+}
+
+/* Waits while the listener's queue is full. */
 int run_connect(struct ml_ctx *ctx, const char *uuid, enum run_file file)
 {
     struct sockaddr_un addr;
@@ -252,5 +321,9 @@ int run_connect(struct ml_ctx *ctx, const char *uuid, enum run_file file)
     AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
         return -1;
+    if (!is_ours(fd)) {
+        errno = EACCES;
+        return -1;
+    }
     return steal_fd(&fd);
 }

@@ -11,8 +11,12 @@ struct ml_ctx {
     char *home;        /* absolute */
     char *runtime_dir; /* null: the default of the environment */
     int64_t wait_ms;
+    int cancel_fd;
+    const char *command; /* null: none was given; not owned */
     struct store *store;
     bool store_writable;
+    int *hold; /* bundles that this context has built: no gc takes them away */
+    size_t n_holds;
     int run_fd; /* the directory of this registry's sockets and locks, or -1 */
     char *run_path;
 };
@@ -20,11 +24,25 @@ struct ml_ctx {
 /* The registry, opened when first asked for. It stays the context's. */
 int ctx_store(struct ml_ctx *ctx, bool create, struct store **ret, struct ml_error *err);
 
+/* Keeps a bundle, by the descriptor that holds it, until the context is freed. Takes `fd` over. -1:
+ * memory; then it is closed. */
+int ctx_hold(struct ml_ctx *ctx, int fd, struct ml_error *err);
+
+/* The bundle that an entry points at, open and held. A descriptor; -1 and ML_NO_INPUT (not
+ * registered), ML_REFUSED (its bundle is missing: damaged). */
+int ctx_entry_open(struct ml_ctx *ctx, const char *uuid, char bundle[ML_BUNDLE_ID_SIZE],
+                   struct ml_error *err);
+
 /* Opens the directory of sockets and locks. 1; 0 when there is none and `create` is false. */
 int ctx_runtime(struct ml_ctx *ctx, bool create, struct ml_error *err);
 
-/* What a worker leaves in that directory while it lives. */
-enum run_file { RUN_LOCK, RUN_CONTROL, RUN_CALL };
+/* The directory that holds that one, and the variable that it was told by, or other words for it.
+ * The caller frees it; null when memory is out. */
+char *ctx_runtime_base(const struct ml_ctx *ctx, const char **why);
+
+/* What a worker has in that directory while it lives; its log also longer (client/log.h), and what
+ * its keeper has (client/keeper.h). */
+enum run_file { RUN_LOCK, RUN_CONTROL, RUN_CALL, RUN_LOG, RUN_LOG_OLD, RUN_KEEPER };
 enum { RUN_NAME_SIZE = 48 };
 void run_file_name(const char *uuid, enum run_file file, char name[RUN_NAME_SIZE]);
 
@@ -33,7 +51,13 @@ void run_file_name(const char *uuid, enum run_file file, char name[RUN_NAME_SIZE
 void run_address(struct ml_ctx *ctx, const char *uuid, enum run_file file,
                  struct sockaddr_un *addr);
 
-/* Connects. A descriptor, or -1 with errno. */
+/* Connects. A descriptor, or -1 with errno: ENOENT, no socket; ECONNREFUSED, a socket whose worker
+ * is dead; EACCES, a socket of another user. */
 int run_connect(struct ml_ctx *ctx, const char *uuid, enum run_file file);
+
+/* What a line of history says of its bundle's plugin, "math@1.2.0", in its two halves; where it
+ * says nothing, what the bundle says of itself; "" when that cannot be read. */
+void plugin_tell(struct store *store, const char *bundle, const char *plugin,
+                 char name[ML_NAME_SIZE], char version[ML_VERSION_SIZE]);
 
 #endif

@@ -1,5 +1,6 @@
 /* The public view of the registry: keys and names in, entries out. */
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,7 +59,7 @@ static int resolve_prefix(struct store *store, const char *word, struct ml_key *
         return ml_error_hint(err,
                              "give a UUID, 32 hex digits, the first 4 or more of them, or a name");
     }
-    if (store_each_entry(store, digits, prefix_matches, &match, err) < 0)
+    if (store_each_key(store, digits, prefix_matches, &match, err) < 0)
         return -1;
     if (match.found == 1)
         return ml_key_from_uuid(match.uuid, key, err);
@@ -153,21 +154,6 @@ int ml_lookup(struct ml_ctx *ctx, const struct ml_key *key, char bundle[ML_BUNDL
     return store_lookup(store, uuid, bundle, err);
 }
 
-/* The name for an entry when none was asked for: the one it has, else the plugin's own if that is
- * free. A link left by an entry that was taken out does not make it taken. The write lock is not
- * held yet: another writer may take the name in between, and store_change_entry() then says so. */
-static void choose_name(struct store *store, const char *uuid, struct ml_register_result *result)
-{
-    char owner[STORE_UUID_SIZE], bundle[STORE_BUNDLE_SIZE];
-    store_entry_name(store, uuid, result->name, NULL);
-    if (result->name[0] != '\0' || !ml_name_valid(result->plugin))
-        return;
-    result->name_taken = store_name_lookup(store, result->plugin, owner, NULL) == 0 &&
-                         strcmp(owner, uuid) != 0 && store_lookup(store, owner, bundle, NULL) == 0;
-    if (!result->name_taken)
-        strcpy(result->name, result->plugin);
-}
-
 int ml_bundle_resolve(struct ml_ctx *ctx, const char *prefix, char bundle[ML_BUNDLE_ID_SIZE],
                       struct ml_error *err)
 {
@@ -177,76 +163,56 @@ int ml_bundle_resolve(struct ml_ctx *ctx, const char *prefix, char bundle[ML_BUN
     return store_bundle_resolve(store, prefix, bundle, err);
 }
 
-/* Everything that can be refused is refused before the lock is taken; the store looks again under
- * it. */
-int ml_register(struct ml_ctx *ctx, const struct ml_key *key, const char *bundle, const char *name,
-                const char *origin, struct ml_register_result *ret, struct ml_error *err)
+/* A line lacks it where the bundle could not be read when the line was made: it may be readable by
+ * now. What cannot be told is no reason to hide the rest. */
+void plugin_tell(struct store *store, const char *bundle, const char *plugin,
+                 char name[ML_NAME_SIZE], char version[ML_VERSION_SIZE])
 {
-    struct store *store;
-    struct ml_register_result result = {0};
-    char uuid[ML_UUID_SIZE];
-    ml_key_to_uuid(key, uuid);
-    if (!store_bundle_valid(bundle))
-        return ml_error_set(err, ML_DATA, "bad_bundle", "'%s' is not a bundle id", bundle);
-    if (name != NULL && *name != '\0' && !ml_name_valid(name)) {
-        ml_error_set(err, ML_DATA, "bad_name", "'%s' cannot be a name", name);
-        return ml_error_hint(
-            err, "a name is 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first, and no key");
+    size_t n = strcspn(plugin, "@");
+    snprintf(name, ML_NAME_SIZE, "%.*s", (int)n, plugin);
+    snprintf(version, ML_VERSION_SIZE, "%s", plugin[n] == '@' ? plugin + n + 1 : "");
+    if (*plugin == '\0' && *bundle != '\0' &&
+        store_bundle_name(store, bundle, name, version, NULL) < 0)
+        *name = *version = '\0';
+}
+
+/* ---- one entry ---- */
+
+/* The newest generation: what its lines say of what the link says. */
+struct entry_now {
+    struct ml_entry *entry;
+    char plugin[STORE_PLUGIN_SIZE];
+    char *origin;
+    size_t origin_size;
+};
+
+static int take_newest(const struct store_record *r, void *arg)
+{
+    struct entry_now *now = arg;
+    if (r->op == STORE_PIN || r->op == STORE_UNPIN)
+        return 0;
+    if (now->entry != NULL) {
+        snprintf(now->entry->name, sizeof now->entry->name, "%s", r->name);
+        snprintf(now->plugin, sizeof now->plugin, "%s", r->plugin);
     }
-    if (ctx_store(ctx, true, &store, err) < 0 ||
-        store_bundle_name(store, bundle, result.plugin, result.version, err) < 0)
-        return -1;
-    if (name != NULL)
-        strcpy(result.name, name);
-    else
-        choose_name(store, uuid, &result);
-    struct store_change change = {uuid, bundle, result.name[0] ? result.name : NULL, origin};
-    int changed = store_change_entry(store, &change, err);
-    if (changed < 0)
-        return -1;
-    result.changed = changed;
-    if (ret != NULL)
-        *ret = result;
+    if (now->origin != NULL)
+        snprintf(now->origin, now->origin_size, "%s", r->origin);
     return 0;
-}
-
-int ml_unregister(struct ml_ctx *ctx, const struct ml_key *key, struct ml_error *err)
-{
-    struct store *store;
-    char uuid[ML_UUID_SIZE], bundle[STORE_BUNDLE_SIZE];
-    struct ml_error why = ML_ERROR_INIT;
-    ml_key_to_uuid(key, uuid);
-    if (ctx_store(ctx, false, &store, err) < 0)
-        return -1;
-    if (store_lookup(store, uuid, bundle, &why) < 0 && why.status == ML_NO_INPUT)
-        return 0; /* nothing to do, so a registry is not made for it either */
-    if (ctx_store(ctx, true, &store, err) < 0)
-        return -1;
-    struct store_change change = {.uuid = uuid};
-    return store_change_entry(store, &change, err);
-}
-
-/* Errors leave texts empty: a damaged bundle must not keep a list from being shown. */
-static void entry_fill(struct store *store, const char *uuid, const char *bundle,
-                       struct ml_entry *entry)
-{
-    memset(entry, 0, sizeof *entry);
-    ml_key_from_uuid(uuid, &entry->key, NULL);
-    strcpy(entry->bundle, bundle);
-    store_entry_name(store, uuid, entry->name, NULL);
-    store_bundle_name(store, bundle, entry->plugin, entry->version, NULL);
 }
 
 int ml_entry_read(struct ml_ctx *ctx, const struct ml_key *key, struct ml_entry *entry,
                   struct ml_error *err)
 {
     struct store *store;
-    char uuid[ML_UUID_SIZE], bundle[STORE_BUNDLE_SIZE];
+    char uuid[ML_UUID_SIZE];
     ml_key_to_uuid(key, uuid);
-    if (ctx_store(ctx, false, &store, err) < 0 || store_lookup(store, uuid, bundle, err) < 0)
+    *entry = (struct ml_entry){.key = *key}; /* `key` may be the one in it */
+    if (ctx_store(ctx, false, &store, err) < 0 || store_lookup(store, uuid, entry->bundle, err) < 0)
         return -1;
-    entry_fill(store, uuid, bundle, entry);
-    return 0;
+    struct entry_now now = {.entry = entry};
+    int status = store_history(store, uuid, take_newest, &now, err);
+    plugin_tell(store, entry->bundle, now.plugin, entry->plugin, entry->version);
+    return status;
 }
 
 int ml_entry_origin(struct ml_ctx *ctx, const struct ml_key *key, char *origin, size_t size,
@@ -254,11 +220,15 @@ int ml_entry_origin(struct ml_ctx *ctx, const struct ml_key *key, char *origin, 
 {
     struct store *store;
     char uuid[ML_UUID_SIZE];
+    struct entry_now now = {.origin = origin, .origin_size = size};
     ml_key_to_uuid(key, uuid);
+    snprintf(origin, size, "%s", "");
     if (ctx_store(ctx, false, &store, err) < 0)
         return -1;
-    return store_entry_origin(store, uuid, origin, size, err);
+    return store_history(store, uuid, take_newest, &now, err);
 }
+
+/* ---- all entries ---- */
 
 /* Carries the caller's callback through the store's own, which knows no public types. */
 struct entry_walk {
@@ -267,19 +237,132 @@ struct entry_walk {
     void *arg;
 };
 
-static int walk_entry(const char *uuid, const char *bundle, void *arg)
+static int walk_entry(const struct store_entry *e, void *arg)
 {
     const struct entry_walk *walk = arg;
     struct ml_entry entry;
-    entry_fill(walk->store, uuid, bundle, &entry);
+    ml_key_from_uuid(e->uuid, &entry.key, NULL);
+    snprintf(entry.bundle, sizeof entry.bundle, "%s", e->bundle);
+    snprintf(entry.name, sizeof entry.name, "%s", e->name);
+    plugin_tell(walk->store, e->bundle, e->plugin, entry.plugin, entry.version);
     return walk->each(&entry, walk->arg);
 }
 
 int ml_entries(struct ml_ctx *ctx, int (*each)(const struct ml_entry *entry, void *arg), void *arg,
                struct ml_error *err)
 {
-    struct entry_walk walk = {.each = each, .arg = arg};
-    if (ctx_store(ctx, false, &walk.store, err) < 0)
+    struct store *store;
+    if (ctx_store(ctx, false, &store, err) < 0)
         return -1;
-    return store_each_entry(walk.store, "", walk_entry, &walk, err);
+    struct entry_walk walk = {.store = store, .each = each, .arg = arg};
+    return store_each_entry(store, "", walk_entry, &walk, err);
+}
+
+int ml_removed(struct ml_ctx *ctx, int (*each)(const struct ml_entry *entry, void *arg), void *arg,
+               struct ml_error *err)
+{
+    struct store *store;
+    if (ctx_store(ctx, false, &store, err) < 0)
+        return -1;
+    struct entry_walk walk = {.store = store, .each = each, .arg = arg};
+    return store_each_removed(store, walk_entry, &walk, err);
+}
+
+/* ---- finding what was taken out ---- */
+
+struct removed_match {
+    const char *word, *digits; /* the latter null: the word is no prefix */
+    struct ml_key key;
+    int found;
+};
+
+static int removed_matches(const struct ml_entry *e, void *arg)
+{
+    struct removed_match *match = arg;
+    char hex[ML_KEY_TEXT_SIZE];
+    ml_key_to_hex(&e->key, hex);
+    bool prefix = match->digits != NULL && strncmp(hex, match->digits, strlen(match->digits)) == 0;
+    if (prefix || strcmp(e->name, match->word) == 0) {
+        match->key = e->key;
+        match->found++;
+    }
+    return 0;
+}
+
+int ml_resolve_removed(struct ml_ctx *ctx, const char *word, struct ml_key *key,
+                       struct ml_error *err)
+{
+    char digits[33];
+    struct ml_error why = ML_ERROR_INIT;
+    struct removed_match match = {.word = word};
+    if (ml_resolve(ctx, word, key, &why) == 0)
+        return 0;
+    match.digits = prefix_digits(word, digits) ? digits : NULL;
+    if (why.status == ML_NO_INPUT && ml_removed(ctx, removed_matches, &match, err) < 0)
+        return -1;
+    if (match.found == 1) {
+        *key = match.key;
+        return 0;
+    }
+    if (match.found > 1) {
+        ml_error_set(&why, ML_DATA, "ambiguous",
+                     "'%s' stands for more than one key that was taken out", word);
+        ml_error_hint(&why, "see them: modload list --removed");
+    }
+    if (err != NULL)
+        *err = why;
+    return -1;
+}
+
+/* ---- bundles, and whether all is well ---- */
+
+int ml_bundles(struct ml_ctx *ctx, int (*each)(const char *bundle, void *arg), void *arg,
+               struct ml_error *err)
+{
+    struct store *store;
+    if (ctx_store(ctx, false, &store, err) < 0)
+        return -1;
+    return store_each_bundle(store, each, arg, err);
+}
+
+/* Whether a registry that cannot be opened can be by now: a FORMAT that is lost or damaged is made
+ * anew, by whoever may write there. */
+static bool format_mend(struct ml_ctx *ctx, const char *code, const struct store_check *check,
+                        struct store **store, struct ml_error *err)
+{
+    bool lost = strcmp(code, "damaged") == 0;
+    if (!check->repair ||
+        (!lost && (strcmp(code, "bad_format") != 0 || !store_format_drop(ctx->home))))
+        return false;
+    if (ctx_store(ctx, true, store, err) < 0)
+        return false;
+    check->problem("FORMAT", lost ? "is missing" : "is not of a registry", true, check->arg);
+    return true;
+}
+
+int ml_check(struct ml_ctx *ctx, const struct ml_key *key, bool repair,
+             int (*problem)(const char *path, const char *what, bool mended, void *arg), void *arg,
+             struct ml_check_result *ret, struct ml_error *err)
+{
+    struct store *store;
+    struct store_check_result found;
+    char uuid[ML_UUID_SIZE];
+    const struct store_check check = {repair, key ? uuid : NULL, problem, arg};
+    if (key != NULL)
+        ml_key_to_uuid(key, uuid);
+    struct ml_error why = ML_ERROR_INIT;
+    bool anew = ctx_store(ctx, false, &store, &why) < 0;
+    if (anew && !format_mend(ctx, why.code, &check, &store, &why)) {
+        if (err != NULL)
+            *err = why;
+        return -1;
+    }
+    int status = store_check(store, &check, &found, err);
+    *ret = (struct ml_check_result){found.problems + anew, found.mended + anew};
+    return status;
+}
+
+char *ml_bundle_place(const char *bundle, const char *path)
+{
+    return store_bundle_place(bundle, path);
 }

@@ -3,38 +3,102 @@
 #define CLIENT_START_H
 
 #include "client/context.h"
+#include "client/log.h"
 
-/* The descriptors that a worker is born with. Its arguments are the UUID, the bundle's id and
- * the pid of its starter. */
+/* The descriptors that a worker is born with. Its arguments are the UUID, the bundle's id, the pid
+ * of its starter, "load" or "reload", and after how many milliseconds without a call it leaves (0:
+ * never). With "reload" the first three are /dev/null until it takes them over from the worker
+ * whose place it takes. */
 enum worker_fd {
     WORKER_FD_LOCK = 3, /* flock on the worker's lock file: alive = held */
     WORKER_FD_CONTROL,  /* listens for questions */
     WORKER_FD_CALL,     /* listens for calls */
-    WORKER_FD_READY,    /* takes one OUTCOME: the plugin is mapped, or why not */
+    WORKER_FD_READY,    /* takes an OUTCOME: the plugin is mapped, or why not */
     WORKER_FD_BUNDLE,   /* the bundle's directory */
     WORKER_FD_RUN, /* the directory of its socket and lock files, which it removes when it leaves */
+    WORKER_FD_LOG, /* client/log.h */
+    WORKER_FD_LOG_OLD,
+    WORKER_FD_OUTPUT, /* where what it writes to its standard output and error can be read */
     WORKER_FD_END,
 };
 
-/* How long a start may take, and what gives it up. */
-struct start_limits {
-    int64_t timeout_ms; /* 0: none */
-    int cancel_fd;      /* readable = give up; -1: none */
-};
+/* A worker runs no plugin code after its start: it answers within this, or it is stopped. */
+enum { WORKER_QUERY_MS = 2000 };
+
+/* Opens a worker's log, making it where there is none. The caller closes it: log_close(). */
+int run_log_open(struct ml_ctx *ctx, const char *uuid, struct log *ret, struct ml_error *err);
+
+/* How long the old and the new worker may take over sockets and lock, once both are ready: in the
+ * old one's eyes, and in the new one's, which must not give up first. */
+enum { SWITCH_MS = 5000, SWITCH_WAIT_MS = 6000 };
 
 /* Starts a worker whose lock file is `lock_fd`, already locked, and waits until it is ready. On
  * failure nothing of it is left. */
-int worker_start(struct ml_ctx *ctx, const char *uuid, int lock_fd,
-                 const struct start_limits *limits, pid_t *pid, struct ml_error *err);
+int worker_start(struct ml_ctx *ctx, const char *uuid, int lock_fd, const struct ml_start *how,
+                 pid_t *pid, struct ml_error *err);
 
-/* Removes what a worker that did not leave by itself has left in the run-time directory. The caller
- * holds its lock: it is dead, and nobody is starting another. */
-void worker_remove_files(struct ml_ctx *ctx, const char *uuid);
+/* Starts a worker that takes the place of another one: `old` is a connection to that one's control
+ * socket, on which it has said that it is our turn. 0; 1 when the old one went away meanwhile; -1.
+ * In both of these nothing of the new one is left. */
+int worker_replace(struct ml_ctx *ctx, const char *uuid, int old, const struct ml_start *how,
+                   pid_t *pid, struct ml_error *err);
 
-/* Asks the worker of `uuid` and waits for its answer until `deadline`. 1; 2 when it is draining; 0
- * when there is none; -1: there is one, and it does not answer. `*conn`, unless null, is the
- * connection, and the caller's. */
-int worker_query(struct ml_ctx *ctx, const char *uuid, int64_t deadline,
+/* Takes the lock of a worker: 1; 0 when another process has it; -1. */
+int worker_lock(struct ml_ctx *ctx, const char *uuid, int *ret_fd, struct ml_error *err);
+
+/* Kills the worker of `uuid`, of whichever version it is, and waits for its end. 0, also when there
+ * is none; -1: it is still there. */
+int worker_end(struct ml_ctx *ctx, const char *uuid, struct ml_error *err);
+
+/* Removes files of a worker from the run-time directory, from `last` down to the lock. The caller
+ * holds that: the worker is dead, and nobody is starting another. */
+void worker_remove_files(struct ml_ctx *ctx, const char *uuid, enum run_file last);
+
+/* Removes what a worker has left, if it has gone; its log only if nothing was written there for so
+ * long. */
+void worker_sweep(struct ml_ctx *ctx, const char *uuid, int64_t log_age_ms);
+
+/* A pidfd of the process that has a record lock on a file of `uuid`, by the kernel's word; -1:
+ * nobody has. */
+int run_holder(struct ml_ctx *ctx, const char *uuid, enum run_file file);
+
+/* That of the worker. -1: there is none, or another one is just taking its place. */
+int worker_pidfd(struct ml_ctx *ctx, const char *uuid);
+
+/* What a worker has had of the processors. */
+struct worker_share {
+    uint64_t ran_ns, seen_ns; /* when it was first looked at, and last */
+    char state;               /* as in proc(5) */
+};
+
+/* False: there is none, or the kernel does not tell. */
+bool worker_share(struct ml_ctx *ctx, const char *uuid, struct worker_share *ret);
+
+/* Whether it would run, and could hardly do so since `share` was first looked at. */
+bool worker_starves(struct ml_ctx *ctx, const char *uuid, struct worker_share *share);
+
+/* How a worker is asked. */
+struct query {
+    int64_t deadline;
+    int cancel_fd; /* gives it up when it can be read; -1: nothing does */
+    bool use;      /* takes this for a call, as far as its being idle is concerned */
+};
+
+/* Asks the worker of `uuid` and waits for its answer. 1; 2 when it is draining; 0 when there is
+ * none; -1: there is one, and it does not answer. `*conn`, unless null, is the connection, and the
+ * caller's. */
+int worker_query(struct ml_ctx *ctx, const char *uuid, const struct query *query,
                  struct ml_worker_status *status, int *conn, struct ml_error *err);
+
+/* Whether an errno of a control socket means that nobody listens: it is missing, or was left by a
+ * worker that is dead. */
+bool worker_nobody(int errnum);
+
+/* Says from errno why there is no answer. There is a worker, since its socket took us, so it is
+ * never "not loaded". -1. */
+int worker_no_answer(const char *uuid, struct ml_error *err);
+
+/* The same words as of a call, but another hint: who asks wants to know what there is. -1. */
+int worker_not_loaded(const char *uuid, struct ml_error *err);
 
 #endif

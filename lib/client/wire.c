@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "client/wire-crash.h"
 
 _Static_assert(sizeof(struct wire_head) == 12, "part of the wire format");
 _Static_assert(sizeof(struct wire_outcome) == 24, "part of the wire format");
@@ -218,15 +219,22 @@ int wire_receive(int fd, struct wire_head *head, struct buf *payload, int fds[WI
 
 /* A BOOL is copied by its name: it sets one byte of the union, and the other seven may be
  * anything. */
+bool wire_outcome_of(const struct ml_value *value, struct wire_outcome *ret)
+{
+    bool data = value->type == ML_VALUE_STRING || value->type == ML_VALUE_BYTES;
+    *ret = (struct wire_outcome){.value_type = value->type};
+    if (value->type == ML_VALUE_BOOL)
+        ret->scalar = value->boolean;
+    else if (!data)
+        ret->scalar = value->uinteger; /* the widest member: its bits carry each of the others */
+    ret->size = data ? (uint32_t)value->size : 0;
+    return data;
+}
+
 void wire_put_value(struct buf *payload, const struct ml_value *value)
 {
-    struct wire_outcome out = {.value_type = value->type};
-    bool data = value->type == ML_VALUE_STRING || value->type == ML_VALUE_BYTES;
-    if (value->type == ML_VALUE_BOOL)
-        out.scalar = value->boolean;
-    else if (!data)
-        out.scalar = value->uinteger; /* the widest member: its bits carry each of the others */
-    out.size = data ? (uint32_t)value->size : 0;
+    struct wire_outcome out;
+    bool data = wire_outcome_of(value, &out);
     buf_add(payload, &out, sizeof out);
     if (data)
         buf_add(payload, value->data, value->size);
@@ -263,6 +271,14 @@ static int bad_outcome(struct ml_error *err)
     return ml_error_set(err, ML_PROTOCOL, NULL, "the worker sent an answer that is none");
 }
 
+/* What may stand behind a failure's texts: nothing, or how it crashed, if that is how it ended. */
+static bool crash_ok(int status, const char *data, size_t size)
+{
+    struct wire_crash_view view;
+    return size == 0 ||
+           (wire_crash_parse(data, size, &view) == 0 && status == ML_SIGNAL + view.head.signo);
+}
+
 /* 0 to 255 is what an exit status can be (wait(2)): anything else was not made by wire_put_error().
  * Texts that are too long are cut, not refused: the failure itself is what counts. */
 static int get_error(int status, const char *p, const char *end, struct ml_error *err)
@@ -271,7 +287,7 @@ static int get_error(int status, const char *p, const char *end, struct ml_error
     if (status < 0 || status > 255 || !next_text(&p, end, got.outcome, sizeof got.outcome) ||
         !next_text(&p, end, got.code, sizeof got.code) ||
         !next_text(&p, end, got.message, sizeof got.message) ||
-        !next_text(&p, end, got.hint, sizeof got.hint))
+        !next_text(&p, end, got.hint, sizeof got.hint) || !crash_ok(status, p, (size_t)(end - p)))
         return bad_outcome(err);
     if (err != NULL)
         *err = got;

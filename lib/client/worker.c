@@ -1,6 +1,6 @@
-/* The life of workers, seen from outside: are they there, start them, end them. Two things decide
- * and nothing else does: the flock on the lock file says whether a worker lives, its own answer
- * says what it is. No pid is ever read from a file, so none can be outdated. */
+/* Workers, seen from outside: are they there, and end them. Two things decide and nothing else
+ * does: the flock on the lock file says whether a worker lives, its own answer says what it is. No
+ * pid is ever read from a file, so none can be outdated. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,12 +17,12 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/scope.h"
+#include "client/keeper.h"
 #include "client/start.h"
 #include "client/wire.h"
 
 enum {
-    /* A worker runs no plugin code after its start: it answers at once, or it is stopped. */
-    QUERY_MS = 2000,
+    QUERY_MS = WORKER_QUERY_MS,
     /* ... and a list of many must not wait so long for each that is stopped. */
     LIST_MS = 300,
     RELEASE_MS = 10000,
@@ -37,8 +37,7 @@ static int64_t deadline_in(int64_t ms)
 
 /* ---- asking ---- */
 
-/* Whether nobody listens: the socket is missing, or was left by a dead worker. */
-static bool nobody(int errnum)
+bool worker_nobody(int errnum)
 {
     return errnum == ENOENT || errnum == ECONNREFUSED || errnum == ECONNRESET || errnum == EPIPE;
 }
@@ -64,6 +63,9 @@ static int read_status(const struct buf *payload, struct ml_worker_status *ret,
         .cancelled = in.cancelled,
         .rejected = in.rejected,
         .memory_kib = in.memory_kib,
+        .idle_limit_ms = in.idle_limit_ms,
+        .idle_ms = in.idle_ms,
+        .running = in.running,
     };
     snprintf(ret->bundle, sizeof ret->bundle, "%.*s", ML_BUNDLE_ID_SIZE - 1, in.bundle);
     snprintf(ret->plugin, sizeof ret->plugin, "%.*s", ML_NAME_SIZE - 1, in.plugin);
@@ -71,33 +73,37 @@ static int read_status(const struct buf *payload, struct ml_worker_status *ret,
     return in.draining ? 2 : 1;
 }
 
-/* Says why from errno. There is a worker, since its socket took us, so it is never "not loaded". */
-static int no_answer(const char *uuid, struct ml_error *err)
+int worker_no_answer(const char *uuid, struct ml_error *err)
 {
+    if (errno == ECANCELED)
+        return ml_error_set(err, ML_SIGNAL + SIGINT, "cancelled", "cancelled");
     if (errno == EPROTONOSUPPORT) {
         ml_error_set(err, ML_PROTOCOL, NULL, "the worker of %s is of another version of modload",
                      uuid);
-        return ml_error_hint(err, "end it with the modload that started it");
+        return ml_error_hint(err, "start it anew, which ends its calls: modload reload %s", uuid);
     }
+    if (errno == EACCES)
+        return ml_error_set(err, ML_REFUSED, NULL, "the socket of %s is not yours", uuid);
     ml_error_errno(err, ML_BUSY, errno, "the worker of %s does not answer", uuid);
     return ml_error_hint(err, "is it stopped, or the machine very busy? try again");
 }
 
-int worker_query(struct ml_ctx *ctx, const char *uuid, int64_t deadline,
+int worker_query(struct ml_ctx *ctx, const char *uuid, const struct query *query,
                  struct ml_worker_status *status, int *conn, struct ml_error *err)
 {
     struct wire_head head;
+    const uint32_t flag = 1;
     BUF_AUTO answer = BUF_INIT;
     AUTO_CLOSE int fd = run_connect(ctx, uuid, RUN_CONTROL);
     if (fd < 0)
-        return nobody(errno) ? 0 : no_answer(uuid, err);
-    int got = wire_send(fd, WIRE_QUERY, NULL, 0, NULL, 0) < 0
+        return worker_nobody(errno) ? 0 : worker_no_answer(uuid, err);
+    int got = wire_send(fd, WIRE_QUERY, &flag, query->use ? sizeof flag : 0, NULL, 0) < 0
                   ? -1
-                  : wire_receive(fd, &head, &answer, NULL, NULL, -1, deadline);
-    if (got == 0 || (got < 0 && nobody(errno)))
+                  : wire_receive(fd, &head, &answer, NULL, NULL, query->cancel_fd, query->deadline);
+    if (got == 0 || (got < 0 && worker_nobody(errno)))
         return 0; /* it died before it got to us */
     if (got < 0)
-        return no_answer(uuid, err);
+        return worker_no_answer(uuid, err);
     if ((got = read_status(&answer, status, err)) < 0)
         return -1;
     ml_key_from_uuid(uuid, &status->key, NULL);
@@ -106,15 +112,24 @@ int worker_query(struct ml_ctx *ctx, const char *uuid, int64_t deadline,
     return got;
 }
 
+static bool is_kept(struct ml_ctx *ctx, const char *uuid)
+{
+    AUTO_CLOSE int keeper = keeper_pidfd(ctx, uuid);
+    return keeper >= 0;
+}
+
 int ml_worker_query(struct ml_ctx *ctx, const struct ml_key *key, struct ml_worker_status *status,
                     struct ml_error *err)
 {
     char uuid[ML_UUID_SIZE];
+    const struct query query = {deadline_in(QUERY_MS), -1, false};
     ml_key_to_uuid(key, uuid);
-    int runtime = ctx_runtime(ctx, false, err);
-    if (runtime > 0)
-        runtime = worker_query(ctx, uuid, deadline_in(QUERY_MS), status, NULL, err);
-    return runtime > 0 ? 1 : runtime;
+    int there = ctx_runtime(ctx, false, err);
+    if (there > 0)
+        there = worker_query(ctx, uuid, &query, status, NULL, err);
+    if (there > 0)
+        status->kept = is_kept(ctx, uuid);
+    return there > 0 ? 1 : there;
 }
 
 /* One worker of a list. What does not answer is there all the same, and must not hide the others.
@@ -123,11 +138,13 @@ static int visit_worker(struct ml_ctx *ctx, const char *uuid,
                         int (*each)(const struct ml_worker_status *status, void *arg), void *arg)
 {
     struct ml_worker_status worker = {.answers = false};
-    int got = worker_query(ctx, uuid, deadline_in(LIST_MS), &worker, NULL, NULL);
+    const struct query query = {deadline_in(LIST_MS), -1, false};
+    int got = worker_query(ctx, uuid, &query, &worker, NULL, NULL);
     if (got == 0)
         return 0;
     if (got < 0)
         ml_key_from_uuid(uuid, &worker.key, NULL);
+    worker.kept = is_kept(ctx, uuid);
     return each(&worker, arg);
 }
 
@@ -155,90 +172,9 @@ int ml_workers(struct ml_ctx *ctx, int (*each)(const struct ml_worker_status *st
     return status;
 }
 
-/* ---- loading ---- */
-
-/* Takes the worker's lock: 1; 0 when another process has it. A file that was unlinked between our
- * open and our lock is a ghost that nobody else will look at, so then again. The loop ends: each
- * turn means that some other worker came or went in that moment. */
-static int take_lock(struct ml_ctx *ctx, const char *uuid, int *ret_fd, struct ml_error *err)
-{
-    char name[RUN_NAME_SIZE];
-    run_file_name(uuid, RUN_LOCK, name);
-    for (;;) {
-        struct stat here, there;
-        AUTO_CLOSE int fd =
-            openat(ctx->run_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (fd < 0)
-            return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot open '%s/%s'", ctx->run_path,
-                                  name);
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-            return errno == EWOULDBLOCK
-                       ? 0
-                       : ml_error_errno(err, ML_IO, errno, "cannot lock '%s'", name);
-        if (fstat(fd, &here) == 0 && fstatat(ctx->run_fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-            here.st_ino == there.st_ino) {
-            *ret_fd = steal_fd(&fd);
-            return 1;
-        }
-    }
-}
-
-/* One try. 1: started; 0: there is one; -1; 2: another process is at it, or a worker is just
- * leaving. The lock is tried before the socket is asked: a worker that hangs while it starts
- * listens already, but would answer nobody. The lock stays open here until worker_start() returns;
- * from then on the worker's copy holds it, since flock belongs to the open file, not to the
- * descriptor (flock(2)). */
-static int try_load(struct ml_ctx *ctx, const char *uuid, const struct start_limits *limits,
-                    int64_t deadline, pid_t *pid, struct ml_error *err)
-{
-    struct ml_worker_status status;
-    AUTO_CLOSE int lock = -1;
-    int locked = take_lock(ctx, uuid, &lock, err);
-    if (locked < 0)
-        return -1;
-    if (locked)
-        return worker_start(ctx, uuid, lock, limits, pid, err) < 0 ? -1 : 1;
-    int there = worker_query(ctx, uuid, deadline, &status, NULL, err);
-    if (there < 0)
-        return -1;
-    if (there != 1)
-        return 2;
-    *pid = status.pid;
-    return 0;
-}
-
-/* Waits for others with pauses that double up to 16 ms: a start takes a few milliseconds, and flock
- * can be polled for only by trying. QUERY_MS more than the time limit, so that whoever waits for
- * another's start does not give up before that does. */
-int ml_load(struct ml_ctx *ctx, const struct ml_key *key, int64_t timeout_ms, int cancel_fd,
-            pid_t *pid, struct ml_error *err)
-{
-    char uuid[ML_UUID_SIZE], bundle[STORE_BUNDLE_SIZE];
-    struct store *store;
-    struct start_limits limits = {timeout_ms, cancel_fd};
-    pid_t started = 0;
-    ml_key_to_uuid(key, uuid);
-    if (ctx_store(ctx, false, &store, err) < 0 || store_lookup(store, uuid, bundle, err) < 0 ||
-        ctx_runtime(ctx, true, err) < 0)
-        return -1;
-    int64_t deadline = deadline_in(timeout_ms > 0 ? timeout_ms + QUERY_MS : RELEASE_MS);
-    int status;
-    for (int pause = 1; (status = try_load(ctx, uuid, &limits, deadline, &started, err)) == 2;) {
-        if (clock_ms() >= deadline)
-            return ml_error_set(err, ML_BUSY, NULL, "another process is loading or releasing %s",
-                                uuid);
-        clock_sleep_ms(pause);
-        pause = pause < 16 ? pause * 2 : 16;
-    }
-    if (status >= 0 && pid != NULL)
-        *pid = started;
-    return status;
-}
-
 /* ---- releasing ---- */
 
-/* The same words as of a call, but another hint: who releases wants to know what there is. */
-static int not_loaded(const char *uuid, struct ml_error *err)
+int worker_not_loaded(const char *uuid, struct ml_error *err)
 {
     ml_error_set(err, ML_NOT_LOADED, NULL, "%s is not loaded", uuid);
     return ml_error_hint(err, "see what is: modload ps");
@@ -261,27 +197,20 @@ static int wait_gone(const char *uuid, int conn, int pidfd, enum ml_release_mode
         if (got > 0)
             return 0;
         errno = ETIMEDOUT;
-        return no_answer(uuid, err);
+        return worker_no_answer(uuid, err);
     }
     if (got < 0 && errno == ETIMEDOUT && mode == ML_RELEASE_DRAIN)
         return 1;
     errno = got > 0 ? EPROTO : errno;
-    return got == 0 || (got < 0 && nobody(errno)) ? not_loaded(uuid, err) : no_answer(uuid, err);
+    return got == 0 || (got < 0 && worker_nobody(errno)) ? worker_not_loaded(uuid, err)
+                                                         : worker_no_answer(uuid, err);
 }
 
-/* A worker that was killed could not remove its files. Who was asked to end it may. */
-static void sweep_dead(struct ml_ctx *ctx, const char *uuid)
-{
-    char name[RUN_NAME_SIZE];
-    AUTO_CLOSE int lock = -1;
-    run_file_name(uuid, RUN_LOCK, name);
-    if (faccessat(ctx->run_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
-        take_lock(ctx, uuid, &lock, NULL) == 1)
-        worker_remove_files(ctx, uuid);
-}
-
-/* One connection for question and order: both reach the same worker, even if another one is started
- * meanwhile. */
+/* The keeper first: what it had started after the question would live on. One connection for
+ * question and order: both reach the same worker, even if another one is started
+ * meanwhile. A worker that was killed could not remove its files: who was asked to end it may. Its
+ * log stays where only a call was to be cleared up after: why there was nothing to call is of
+ * interest. */
 int ml_release(struct ml_ctx *ctx, const struct ml_key *key, enum ml_release_mode mode,
                struct ml_error *err)
 {
@@ -289,17 +218,22 @@ int ml_release(struct ml_ctx *ctx, const struct ml_key *key, enum ml_release_mod
     char uuid[ML_UUID_SIZE];
     struct ml_worker_status status;
     AUTO_CLOSE int conn = -1;
+    bool kept = false;
     ml_key_to_uuid(key, uuid);
     int there = ctx_runtime(ctx, false, err);
     if (there > 0) {
-        there = worker_query(ctx, uuid, deadline_in(QUERY_MS), &status, &conn, err);
+        kept = keeper_end(ctx, uuid);
+        const struct query query = {deadline_in(QUERY_MS), -1, false};
+        there = worker_query(ctx, uuid, &query, &status, &conn, err);
         if (there == 0)
-            sweep_dead(ctx, uuid);
+            worker_sweep(ctx, uuid, mode == ML_RELEASE_DRAIN ? INT64_MAX : 0);
     }
+    if (there == 0 && kept)
+        return 0; /* there was something to be released: a start that was due */
     if (there <= 0)
-        return there < 0 ? -1 : not_loaded(uuid, err);
+        return there < 0 ? -1 : worker_not_loaded(uuid, err);
     AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, status.pid, 0);
     if (wire_send(conn, WIRE_RELEASE, &wanted, sizeof wanted, NULL, 0) < 0)
-        return nobody(errno) ? not_loaded(uuid, err) : no_answer(uuid, err);
+        return worker_nobody(errno) ? worker_not_loaded(uuid, err) : worker_no_answer(uuid, err);
     return wait_gone(uuid, conn, pidfd, mode, err);
 }

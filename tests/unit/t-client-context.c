@@ -279,8 +279,11 @@ static void test_file_names(void **state)
         {RUN_LOCK, "01234567-89ab-cdef-fedc-ba9876543210.lock"},
         {RUN_CONTROL, "01234567-89ab-cdef-fedc-ba9876543210.control"},
         {RUN_CALL, "01234567-89ab-cdef-fedc-ba9876543210.call"},
+        {RUN_LOG, "01234567-89ab-cdef-fedc-ba9876543210.log"},
+        {RUN_LOG_OLD, "01234567-89ab-cdef-fedc-ba9876543210.log.old"},
+        {RUN_KEEPER, "01234567-89ab-cdef-fedc-ba9876543210.keeper"},
     };
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char name[RUN_NAME_SIZE];
         run_file_name(uuid, cases[i].file, name);
         case_text(cases[i].want, name, cases[i].want);
@@ -322,6 +325,39 @@ static void test_addresses(void **state)
     assert_int_equal(count_fds(), fds);
 }
 
+/* A socket of somebody else in our directory: nothing is said to it. The uid that counts is that of
+ * whoever listens. */
+static void test_foreign_socket(void **state)
+{
+    static const char uuid[] = "01234567-89ab-cdef-fedc-ba9876543210";
+    const struct place *place = *state;
+    struct sockaddr_un addr;
+    if (geteuid() != 0)
+        skip();
+    struct ml_ctx *ctx = new_ctx(place_path(place, "home"), place_path(place, "run"));
+    assert_int_equal(ctx_runtime(ctx, true, NULL), 1);
+    run_address(ctx, uuid, RUN_CONTROL, &addr);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&addr, sizeof addr), 0);
+    assert_int_equal(seteuid(4711), 0);
+    assert_int_equal(listen(listener, 9), 0);
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(run_connect(ctx, uuid, RUN_CONTROL), -1);
+    assert_int_equal(errno, EACCES);
+    struct ml_key key;
+    struct ml_worker_status status;
+    struct ml_error err = ML_ERROR_INIT;
+    assert_int_equal(ml_key_from_uuid(uuid, &key, NULL), 0);
+    assert_int_equal(ml_worker_query(ctx, &key, &status, &err), -1);
+    assert_int_equal(err.status, ML_REFUSED);
+    assert_int_equal(listen(listener, 9), 0); /* and now it is ours */
+    int fd = run_connect(ctx, uuid, RUN_CONTROL);
+    assert_true(fd >= 0);
+    close(fd);
+    close(listener);
+    ml_ctx_free(ctx);
+}
+
 #define context_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -330,7 +366,7 @@ int main(void)
         context_test(test_home),           context_test(test_runtime),
         context_test(test_private),        context_test(test_runtime_of_registries),
         context_test(test_not_ours),       context_test(test_addresses),
-        cmocka_unit_test(test_file_names),
+        context_test(test_foreign_socket), cmocka_unit_test(test_file_names),
     };
     UNIT_RUN("client-context", tests);
 }

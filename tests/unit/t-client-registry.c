@@ -159,6 +159,11 @@ static void test_resolve_wrong_hyphens(void **state)
     ml_ctx_free(ctx);
 }
 
+static int no_entry(const struct ml_entry *entry, void *arg)
+{
+    return 1;
+}
+
 static void test_no_registry(void **state)
 {
     const struct place *place = *state;
@@ -173,7 +178,13 @@ static void test_no_registry(void **state)
     assert_int_equal(err.status, ML_NO_INPUT);
     assert_int_equal(ml_entry_read(ctx, &key, &entry, &err), -1);
     assert_int_equal(err.status, ML_NO_INPUT);
-    assert_int_equal(ml_unregister(ctx, &key, &err), 0);
+    char origin[8] = "x";
+    assert_int_equal(ml_entry_origin(ctx, &key, origin, sizeof origin, &err), 0);
+    assert_string_equal(origin, "");
+    assert_int_equal(ml_entries(ctx, no_entry, NULL, &err), 0);
+    assert_int_equal(ml_removed(ctx, no_entry, NULL, &err), 0);
+    assert_int_equal(ml_resolve_removed(ctx, "math", &key, &err), -1);
+    assert_int_equal(err.status, ML_NO_INPUT);
     assert_int_equal(access(registry_path(place), F_OK), -1); /* nothing was made for it */
     assert_int_equal(ml_bundle_resolve(ctx, "b-aaaa", bundle, &err), -1);
     assert_int_equal(err.status, ML_NO_INPUT);
@@ -181,53 +192,6 @@ static void test_no_registry(void **state)
 }
 
 /* ---- entries ---- */
-
-static void test_register(void **state)
-{
-    static const char *const one = "00000000-0000-4000-8000-000000000001";
-    static const char *const two = "00000000-0000-4000-8000-000000000002";
-    static const struct {
-        const char *what, *uuid;
-        char bundle;
-        const char *name;
-        int status;
-        struct ml_register_result want;
-    } steps[] = {
-        {"a bad bundle", one, '1', NULL, ML_DATA, {0}},
-        {"no such bundle", one, 'z', NULL, ML_NO_INPUT, {0}},
-        {"a bad name", one, 'a', "a/b", ML_DATA, {0}},
-        {"a key for a name", one, 'a', "0123456789abcdef0123456789abcdef", ML_DATA, {0}},
-        {"new, the plugin's name", one, 'a', NULL, 0, {true, false, "math", "math", "1.2.0"}},
-        {"again", one, 'a', NULL, 0, {false, false, "math", "math", "1.2.0"}},
-        {"another entry, the name taken", two, 'a', NULL, 0, {true, true, "", "math", "1.2.0"}},
-        {"a name that is another's", two, 'a', "math", ML_DATA, {0}},
-        {"a name of its own", two, 'a', "mine", 0, {true, false, "mine", "math", "1.2.0"}},
-        {"another bundle keeps it", two, 'b', NULL, 0, {true, false, "mine", "text", "0.1.0"}},
-        {"without a name", two, 'b', "", 0, {true, false, "", "text", "0.1.0"}},
-        {"the plugin's, free", two, 'b', NULL, 0, {true, false, "text", "text", "0.1.0"}},
-        {"freed by its owner", one, 'a', "other", 0, {true, false, "other", "math", "1.2.0"}},
-        {"and taken", two, 'a', "math", 0, {true, false, "math", "math", "1.2.0"}},
-    };
-    struct ml_ctx *ctx = open_ctx(*state);
-    file_bundles(ctx);
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-        const char *what = steps[i].what;
-        const struct ml_register_result *want = &steps[i].want;
-        struct ml_register_result result = {0};
-        struct ml_error err = ML_ERROR_INIT;
-        struct ml_key key = key_of(steps[i].uuid);
-        int status = ml_register(ctx, &key, registry_id(steps[i].bundle), steps[i].name,
-                                 "an origin", &result, &err);
-        case_int(what, status, steps[i].status ? -1 : 0);
-        case_int(what, err.status, steps[i].status);
-        case_int(what, result.changed, want->changed);
-        case_int(what, result.name_taken, want->name_taken);
-        case_text(what, result.name, want->name);
-        case_text(what, result.plugin, want->plugin);
-        case_text(what, result.version, want->version);
-    }
-    ml_ctx_free(ctx);
-}
 
 struct seen {
     int n, stop_at;
@@ -256,21 +220,27 @@ static void test_entries(void **state)
     enter(ctx, "01000000-0000-4000-8000-000000000000", 'a', NULL);
     enter(ctx, "02000000-0000-4000-8000-000000000000", 'a', NULL);
     enter(ctx, "03000000-0000-4000-8000-000000000000", 'c', "");
-    /* A bundle without its name is damaged: the entry is listed all the same. */
-    char path[96];
-    snprintf(path, sizeof path, "home/bundles/%s/name", registry_id('c'));
-    assert_int_equal(unlink(place_path(place, path)), 0);
+    /* What its history does not say the bundle may: the entry is listed all the same. */
+    assert_int_equal(unlink(place_path(place, "home/history/03")), 0);
     assert_int_equal(ml_entries(ctx, see, &seen, NULL), 0);
     assert_string_equal(seen.text, "01000000 b-aa math math 1.2.0\n"
                                    "02000000 b-aa - math 1.2.0\n"
-                                   "03000000 b-cc - - -\n"
+                                   "03000000 b-cc - cafe 3.0.0\n"
                                    "ff000000 b-bb text text 0.1.0\n");
     assert_int_equal(ml_entries(ctx, see, &stopped, NULL), 17);
     assert_int_equal(stopped.n, 2);
-    struct ml_key key = key_of("01000000-0000-4000-8000-000000000000");
+    struct ml_key key = key_of("03000000-0000-4000-8000-000000000000");
+    assert_int_equal(ml_entry_read(ctx, &key, &entry, NULL), 0);
+    assert_string_equal(entry.plugin, "cafe");
+    key = key_of("01000000-0000-4000-8000-000000000000");
     assert_int_equal(ml_entry_read(ctx, &key, &entry, NULL), 0);
     assert_string_equal(entry.name, "math");
     assert_string_equal(entry.bundle, registry_id('a'));
+    assert_string_equal(entry.plugin, "math");
+    assert_string_equal(entry.version, "1.2.0");
+    assert_memory_equal(&entry.key, &key, sizeof key);
+    assert_int_equal(ml_entry_read(ctx, &entry.key, &entry, NULL), 0); /* its own key */
+    assert_memory_equal(&entry.key, &key, sizeof key);
     assert_int_equal(ml_unregister(ctx, &key, NULL), 1);
     assert_int_equal(ml_unregister(ctx, &key, NULL), 0);
     struct ml_error err = ML_ERROR_INIT;
@@ -294,12 +264,113 @@ static void test_made_by_another(void **state)
     ml_ctx_free(writer);
 }
 
+/* ---- where it came from ---- */
+
+static void test_origin(void **state)
+{
+    struct ml_ctx *ctx = open_ctx(*state);
+    struct ml_key key = key_of("01000000-0000-4000-8000-000000000000");
+    static const char text[] = "/a path/with\nall%";
+    file_bundles(ctx);
+    assert_int_equal(ml_register(ctx, &key, registry_id('a'), "n", text, NULL, NULL), 0);
+    ml_pin(ctx, &key, 0, true, NULL, NULL); /* a pin has none, and says nothing about it */
+    for (size_t size = 1; size < sizeof text + 4; size++) { /* cut anywhere, never beyond */
+        char *exact = malloc(size);
+        assert_int_equal(ml_entry_origin(ctx, &key, exact, size, NULL), 0);
+        assert_int_equal(strlen(exact), size < sizeof text ? size - 1 : sizeof text - 1);
+        assert_memory_equal(exact, text, strlen(exact));
+        free(exact);
+    }
+    char origin[32] = "x";
+    assert_int_equal(ml_register(ctx, &key, registry_id('b'), NULL, NULL, NULL, NULL), 0);
+    assert_int_equal(ml_entry_origin(ctx, &key, origin, sizeof origin, NULL), 0);
+    assert_string_equal(origin, "");
+    assert_int_equal(ml_rollback(ctx, &key, 0, NULL, NULL), 0);
+    assert_int_equal(ml_entry_origin(ctx, &key, origin, sizeof origin, NULL), 0);
+    assert_string_equal(origin, text); /* what came back came from there */
+    ml_ctx_free(ctx);
+}
+
+/* ---- what was taken out ---- */
+
+static void test_removed(void **state)
+{
+    static const char *const keys[] = {
+        "aaaa0000-0000-4000-8000-000000000000", /* 0: out, was math */
+        "aaaa1111-0000-4000-8000-000000000000", /* 1: out, was cafe */
+        "bbbb0000-0000-4000-8000-000000000000", /* 2: here, named text */
+        "cccc0000-0000-4000-8000-000000000000", /* 3: out and back */
+        "bbbb1111-0000-4000-8000-000000000000", /* 4: out, was text before */
+        "dddd0000-0000-4000-8000-000000000000", /* 5: out, was twice */
+        "eeee0000-0000-4000-8000-000000000000", /* 6: out, was twice too */
+    };
+    static const struct {
+        const char *word;
+        int status, which;
+        const char *code;
+    } cases[] = {
+        {"math", 0, 0, NULL},
+        {"cafe", 0, 1, NULL},
+        {"aaaa0", 0, 0, NULL},
+        {"AAAA1", 0, 1, NULL},
+        {"aaaa", ML_DATA, 0, "ambiguous"},
+        {"text", 0, 2, NULL}, /* what is here comes first */
+        {"bbbb", 0, 2, NULL},
+        {"bbbb1", 0, 4, NULL},
+        {"cccc", 0, 3, NULL},
+        {"twice", ML_DATA, 0, "ambiguous"},
+        {"aaaa0000-0000-4000-8000-000000000000", 0, 0, NULL},
+        {"nothing", ML_NO_INPUT, 0, "no_such_name"},
+        {"ffff", ML_NO_INPUT, 0, "not_registered"},
+        {"a/b", ML_DATA, 0, "bad_key"},
+    };
+    struct ml_ctx *ctx = open_ctx(*state);
+    struct seen seen = {.n = 0}, stopped = {.stop_at = 2};
+    file_bundles(ctx);
+    enter(ctx, keys[4], 'b', "text");
+    for (int i = 0; i < 7; i++) {
+        static const char *const names[] = {"math", "cafe", "text", "back", NULL, NULL, NULL};
+        struct ml_key key = key_of(keys[i]);
+        if (i >= 4)
+            enter(ctx, keys[i], 'b', i == 4 ? "text" : "twice");
+        else
+            enter(ctx, keys[i], 'a', i == 2 ? "" : names[i]);
+        if (i != 2)
+            assert_int_equal(ml_unregister(ctx, &key, NULL), 1);
+        if (i == 3)
+            assert_int_equal(ml_rollback(ctx, &key, 0, NULL, NULL), 0);
+    }
+    enter(ctx, keys[2], 'a', "text");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ml_key key;
+        struct ml_error err = ML_ERROR_INIT;
+        char uuid[ML_UUID_SIZE];
+        const char *word = cases[i].word;
+        case_int(word, ml_resolve_removed(ctx, word, &key, &err), cases[i].status ? -1 : 0);
+        case_int(word, err.status, cases[i].status);
+        if (cases[i].status != 0) {
+            case_text(word, err.code, cases[i].code);
+            case_true(word, err.hint[0] != '\0');
+            continue;
+        }
+        ml_key_to_uuid(&key, uuid);
+        case_text(word, uuid, keys[cases[i].which]);
+    }
+    assert_int_equal(ml_removed(ctx, see, &seen, NULL), 0);
+    assert_int_equal(seen.n, 5);
+    assert_non_null(strstr(seen.text, "aaaa1111 b-aa cafe math 1.2.0\n"));
+    assert_int_equal(ml_removed(ctx, see, &stopped, NULL), 17);
+    assert_int_equal(stopped.n, 2);
+    ml_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        place_test(test_resolve),     place_test(test_resolve_wrong_hyphens),
-        place_test(test_no_registry), place_test(test_register),
-        place_test(test_entries),     place_test(test_made_by_another),
+        place_test(test_resolve),         place_test(test_resolve_wrong_hyphens),
+        place_test(test_no_registry),     place_test(test_entries),
+        place_test(test_made_by_another), place_test(test_origin),
+        place_test(test_removed),
     };
     UNIT_RUN("client-registry", tests);
 }

@@ -27,6 +27,12 @@ extern "C" {
 /* The symbol of a pointer variable, which the worker sets where an object has it: see
  * modload/plugin.h. Missing in plain C, and that is fine. */
 #define ML_HOST_SYMBOL "ml_plugin_host"
+/* The symbol that a worker looks up as well: a const struct ml_plugin_limits. Missing in a bundle
+ * whose manifest sets no limits, and that is fine. */
+#define ML_LIMITS_SYMBOL "ml_plugin_limits"
+/* Raised with every change to that structure. A worker that does not know the version of a bundle
+ * refuses it: limits that it cannot keep must not pass for kept ones. */
+#define ML_LIMITS_VERSION 1u
 /* The most parameters of one function, a size that goes with bytes not counted. With it the slots
  * of a call have a fixed place on the stack; a function with more is not callable. */
 #define ML_PARAMS_MAX 32u
@@ -155,6 +161,20 @@ struct ml_descriptor {
      * halves. */
     const struct ml_function *functions;
     uint32_t n_functions;
+};
+
+/* What a call may use, as the manifest's "limits" say. 0: nothing is said. */
+struct ml_plugin_limits {
+    /* ML_LIMITS_VERSION of whoever wrote it, in every version. */
+    uint32_t version;
+    /* 0. */
+    uint32_t zero;
+    /* In milliseconds: the time that passes, and that of processors. */
+    uint64_t timeout_ms, cpu_ms;
+    /* In bytes. */
+    uint64_t memory, output;
+    /* How many; see struct ml_limits in modload/modload.h. */
+    uint64_t descriptors, processes;
 };
 
 #ifdef __cplusplus

@@ -26,7 +26,10 @@ extern "C" {
  * descriptors, where 0 would be standard input. Give `sources` or `text`, not both. */
 struct ml_build_request {
     /* One or more .c or .h files, or one .so, or one directory, with its modload.json where it has
-     * one. Relative paths count from the working directory. */
+     * one, or one archive, which is built like the directory in it: a tar, as it is or in gzip, xz
+     * or zstd, or a zip, told by its first bytes. Where one directory holds all of it, that one is
+     * the root. At most 256 MiB in 20000 files and directories, no file above 64 MiB: far above
+     * what the sources of a plugin take. Relative paths count from the working directory. */
     const char *const *sources;
     size_t n_sources;
     /* Instead of sources: `text_size` bytes of C or, with `text_is_object`, of a shared object. The
@@ -91,6 +94,10 @@ struct ml_bundle_info {
     /* `n_skipped` of them, sorted by name. */
     struct ml_skipped_function *skipped;
     size_t n_skipped;
+    /* What its manifest says that a call may use: the time that passes, in milliseconds, and the
+     * rest. 0: nothing is said. */
+    uint64_t timeout_ms;
+    struct ml_limits limits;
 };
 
 /* Builds a bundle and files it in the registry of `ctx`, which is made where it is missing; or
@@ -105,14 +112,17 @@ struct ml_bundle_info {
  * Returns 0 and `*ret`, which is the caller's, who gives it to ml_bundle_info_free(); or -1,
  * `*ret` as it was, and
  *     ML_DATA         the compiler or the linker failed; not C; not an object for this machine; no
- *                     callable function; a name that cannot be one
- *     ML_NO_INPUT     no such file; no compiler; modload's own headers are not installed
+ *                     callable function; a name that cannot be one; a damaged archive
+ *     ML_NO_INPUT     no such file; no compiler; modload's own headers are not installed; an
+ *                     archive, and no libarchive
  *     ML_CONFIG       a bad modload.json, or an ML_PLUGIN that contradicts it; no registry of this
  *                     format
  *     ML_TIMEOUT      `timeout_ms` have passed
  *     ML_SIGNAL + SIGINT   `cancel_fd` became readable
  *     ML_BUSY         a source changed while it was compiled: what was built could not be told
- *     ML_LIMIT        a source or an object is too large, or memory is out
+ *     ML_LIMIT        a source, an object or an archive is too large, or memory is out
+ *     ML_REFUSED      "hostile_archive": there is more in it than plain files and directories with
+ *                     sound names, or it becomes more than 200 times its size
  *     ML_IO, ML_CANT_CREATE, ML_REFUSED   a file could not be read, made, or may not be
  * Nothing is left behind in any of these cases. */
 int ml_build(struct ml_ctx *ctx, const struct ml_build_request *request,
@@ -129,6 +139,164 @@ int ml_bundle_info_read(struct ml_ctx *ctx, const char *bundle, struct ml_bundle
 
 /* Frees it and everything in it; null is fine. Any thread. */
 void ml_bundle_info_free(struct ml_bundle_info *info);
+
+/* Looks at all of a filed bundle, and tells `problem` of everything that is not as it was filed:
+ * `path` is a file or directory in the bundle ("plugin.so", "source/a.c"; "." for the bundle
+ * itself), `what` says in words what is wrong with it ("is missing", "has mode 0644, not 0400").
+ * Both are good until `problem` returns; they may hold bytes of file names. It returns 0 to go on.
+ * Problems come in the order of their paths; one path may have several. Null: they are only
+ * counted.
+ *
+ * Checked are the digests of SHA256SUMS, that nothing else is there and nothing is missing, types,
+ * modes (files 0400, directories 0700) and owner (the effective uid); that manifest.json,
+ * build.json and `name` can be read and agree; and that the bundle's id is that of what build.json
+ * says went in, so that a bundle that was replaced together with its list is found out. Of an
+ * object that was built here the id knows only what it was built from: whether it came out of that,
+ * only a new build can tell (ml_bundle_repair() with `rebuild`). Needs no compiler, writes nothing,
+ * waits for no lock.
+ *
+ * Returns the number of problems, 0 for a whole bundle; or -1 and ML_NO_INPUT (no id, no such
+ * bundle), ML_BUSY (it is just being removed), ML_CONFIG (no registry of this format), ML_REFUSED,
+ * ML_IO, ML_LIMIT. What cannot be read inside of the bundle is a problem, not an error. */
+int ml_bundle_check(struct ml_ctx *ctx, const char *bundle,
+                    int (*problem)(const char *path, const char *what, void *arg), void *arg,
+                    struct ml_error *err);
+
+/* How to mend a bundle. Zeroed is a good start, but for the two descriptors. */
+struct ml_repair_request {
+    /* Build it again even where nothing seems to be wrong, and compare: the only way to learn that
+     * an object did not come out of its sources. */
+    bool rebuild;
+    /* For a build that this takes, in milliseconds; 0: no limit. */
+    int64_t timeout_ms;
+    /* Where the compiler's own words go; -1: /dev/null. */
+    int diagnostics_fd;
+    /* When it becomes readable, the build is given up, and nothing was changed; -1: none. */
+    int cancel_fd;
+};
+
+/* What was done. */
+struct ml_repair_result {
+    /* How many ml_bundle_check() would have told of before. */
+    size_t problems;
+    /* It was built again. False: modes were set and foreign files removed, or files copied. */
+    bool rebuilt;
+    /* The bundle is byte for byte what it was when it was filed, as far as its SHA256SUMS could
+     * still be read. Where false, another linker or a header of another place made the difference:
+     * it is made of the same input and has the same id. */
+    bool identical;
+};
+
+/* Mends a filed bundle. Wrong modes are set right where they lie, and foreign files removed, where
+ * that is all. If more is wrong, another bundle is made and changes places with the damaged one in
+ * one step: of what is whole by its digest, if that is all that is needed; else by building again
+ * from the bundle's own source/ and build.json, with $CC or cc as ml_build() has it. That must come
+ * out with the same id. Processes that have mapped the damaged one keep what they have. Of a
+ * prebuilt object only entry.so and what describes it can be built again.
+ *
+ * `ret` may be null. Returns 1 when something was mended, 0 when nothing was wrong; or -1, `*ret`
+ * as it was, the bundle as it was but for modes, and
+ *     ML_REFUSED  "sources_damaged": what it would be built from is damaged, too
+ *                 "no_record": an earlier modload did not write down how it was built
+ *                 "compiler_changed", "input_changed": a header, a library, a package is gone, or
+ *                 is another one. The hint says where the bundle's sources are
+ *     ML_DATA     it does not compile any more
+ * and the errors of ml_bundle_check() and ml_build(). */
+int ml_bundle_repair(struct ml_ctx *ctx, const char *bundle,
+                     const struct ml_repair_request *request, struct ml_repair_result *ret,
+                     struct ml_error *err);
+
+/* ==== crashes ==== */
+
+/* One function of a backtrace, innermost first. Texts are "" where they are not known, and `line`
+ * is 0. They come out of the plugin's files, and may hold any bytes. */
+struct ml_frame {
+    /* As the debug information calls it, else the symbol table. */
+    const char *function;
+    /* As the compiler was given it, relative to where the plugin's sources lay. */
+    const char *file;
+    unsigned line;
+    /* The file that its code is in, and the address in it: as in struct ml_crash. */
+    const char *object;
+    uint64_t offset;
+    /* Its code is part of the next frame's: the compiler has copied it there. */
+    bool inlined;
+};
+
+/* What called what when a call crashed. */
+struct ml_backtrace {
+    struct ml_frame *frames;
+    size_t n;
+    /* There are more, which could not be found, or are beyond the limit of 64. */
+    bool cut;
+    /* Private. */
+    void *memory;
+};
+
+/* Makes a backtrace of what ml_exec() told of a crash: unwinds the stack by the tables of the files
+ * that were mapped, which are looked up in the registry and by their paths, and stops where modload
+ * itself begins. A file that is gone, or is another one by now, costs its functions their names;
+ * the first frame is always there. Files that debug information refers to are not searched for.
+ *
+ * The record, and the files that it names, are not to be trusted; they are read by elfutils.
+ * Whoever has a doubt runs this in a process with limits, as the command line does.
+ *
+ * Returns 0 and fills `*ret`, which the caller gives to ml_backtrace_done(); or -1, `*ret` as it
+ * was, and ML_DATA (the record is none, or of another machine), ML_LIMIT. */
+int ml_backtrace(struct ml_ctx *ctx, const void *record, size_t size, struct ml_backtrace *ret,
+                 struct ml_error *err);
+
+/* Frees what it owns, and empties it. An empty one is fine. Any thread, for different ones. */
+void ml_backtrace_done(struct ml_backtrace *trace);
+
+/* ==== several at once ==== */
+
+/* One line of a list for ml_register_all(), as people and programs write it. */
+struct ml_list_item {
+    /* Where it begins: 1, 2, 3 ... */
+    unsigned line;
+    struct ml_key key;
+    /* A bundle's id or a source, one of the two; the other is null. A name, "", or null. */
+    const char *bundle, *path, *name;
+};
+
+/* A list that was read; owns all texts of its items. */
+struct ml_list {
+    struct ml_list_item *items;
+    size_t n;
+    /* Private. */
+    void *memory;
+};
+
+/* Reads `n` bytes of JSON Lines (one object per line; empty lines are fine) or one JSON array of
+ * objects (RFC 8259), each {"key", "bundle" or "path", "name"?}: "key" is a UUID or 32 hex digits.
+ * `text` has a NUL behind it and is changed. `label` is the file's name for messages.
+ *
+ * Every item is looked at: `bad`, which may be null, is told of each that is wrong, in a message
+ * that begins with "label:line". Returns 0 and fills `*ret`, which the caller gives to
+ * ml_list_free(); or -1, nothing in `*ret`, and `err` the last that was wrong: ML_DATA, ML_LIMIT.
+ * Any thread. */
+int ml_list_read(char *text, size_t n, const char *label,
+                 void (*bad)(const struct ml_error *err, void *arg), void *arg, struct ml_list *ret,
+                 struct ml_error *err);
+
+/* Frees a list and empties it; an empty one is fine. */
+void ml_list_free(struct ml_list *list);
+
+/* A build among several: what ml_build() takes and gives. */
+struct ml_build_job {
+    struct ml_build_request request;
+    /* Null when it failed; else the caller's, for ml_bundle_info_free(). */
+    struct ml_bundle_info *info;
+    struct ml_error err;
+};
+
+/* Runs builds, `at_once` at a time (0: as many as there are processors), in threads of its own.
+ * Each is tried, whatever became of the others. Bundles that were built stay until `ctx` is freed,
+ * whoever runs a gc meanwhile. Returns the number of builds that failed; -1 when none could be
+ * begun: ML_LIMIT, or what keeps the registry from being written to. */
+int ml_build_all(struct ml_ctx *ctx, struct ml_build_job *jobs, size_t n, unsigned at_once,
+                 struct ml_error *err);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

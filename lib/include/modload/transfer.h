@@ -1,0 +1,56 @@
+/* modload/transfer.h - a registry, or part of it, in one file. Volatile: may change with any
+ * release before 1.0.
+ *
+ * The file is a tar archive (POSIX.1-2001 ustar or pax) in zstd (RFC 8878): `modload-export`, one
+ * line with the version of this form; `history`, the lines of the entries; `bundles/<id>/`, every
+ * bundle that a generation of them points at and that is there. The same content gives the same
+ * bytes.
+ *
+ * Errors, ownership, threads and fork are as in modload/modload.h. */
+#ifndef MODLOAD_TRANSFER_H
+#define MODLOAD_TRANSFER_H
+
+#include <stddef.h>
+
+#include "modload/error.h"
+#include "modload/modload.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+struct ml_transfer_result {
+    /* Entries that were written, or read, those that were taken out among them. */
+    size_t entries;
+    /* Import: how many of them are not as they were here before. */
+    size_t changed;
+    /* Bundles that were written, or filed because they were not here yet. */
+    size_t bundles;
+};
+
+/* Writes entries with their history and their bundles to `fd`, from its offset on; it stays the
+ * caller's, and is not synced. `n` 0: all entries, those that were taken out among them. `label` is
+ * the file's name for messages; `result` may be null. Every bundle is checked before it is written:
+ * what is damaged is not passed on. Returns 0; or -1 and ML_NO_INPUT (no such entry), ML_REFUSED (a
+ * bundle is damaged), ML_BUSY (a gc removed a bundle meanwhile; the lock), ML_IO. */
+int ml_export(struct ml_ctx *ctx, const struct ml_key *keys, size_t n, int fd, const char *label,
+              struct ml_transfer_result *result, struct ml_error *err);
+
+/* Takes over what ml_export() wrote, in one change that is there whole or not at all. Every bundle
+ * is checked against its digests and its id before anything is filed. An entry that is here already
+ * keeps its history and gets what is current in the file as a new generation; one that is not comes
+ * with its history. A name that another entry has here is left out.
+ *
+ * `fd` is open for reading and seekable. Given up when `cancel_fd` (-1: none) becomes readable.
+ * Returns 0; or -1, the registry as it was, and ML_DATA (no such file, cut short), ML_REFUSED
+ * (hostile: see the manual; a digest that does not hold), ML_CONFIG (written by a newer modload),
+ * ML_LIMIT (larger than 64 GiB), ML_BUSY, ML_IO, ML_CANT_CREATE. */
+int ml_import(struct ml_ctx *ctx, int fd, const char *label, int cancel_fd,
+              struct ml_transfer_result *result, struct ml_error *err);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+#endif
