@@ -87,29 +87,39 @@ static int choose_source(struct invocation *in, char *const *words, size_t n, st
 }
 
 /* The arrays are as long as the options that a command can be given, so none is ever cut. What the
- * compiler says goes to our stderr as it comes, colours and all. */
+ * compiler says goes to our stderr as it comes, colours and all. Whoever builds may want to stop,
+ * also while it waits for a lock afterwards. */
+int build_options(struct invocation *in, struct build_options *o)
+{
+    o->request = (struct ml_build_request){
+        .defines = o->defines,
+        .n_defines = option_values(in, "define", o->defines),
+        .includes = o->includes,
+        .n_includes = option_values(in, "include", o->includes),
+        .libraries = o->libraries,
+        .n_libraries = option_values(in, "link", o->libraries),
+        .standard = option_value(in, "std", NULL),
+        .diagnostics_fd = STDERR_FILENO,
+        .cancel_fd = watch_signals(in),
+    };
+    ml_ctx_cancel_on(in->ctx, o->request.cancel_fd);
+    return option_duration(in, "build-timeout", BUILD_TIMEOUT_MS, &o->request.timeout_ms) < 0
+               ? ML_USAGE
+               : 0;
+}
+
 int build_from(struct invocation *in, char *const *words, size_t n, const char *name,
                struct ml_bundle_info **ret)
 {
     BUF_AUTO input = BUF_INIT;
-    const char *defines[OPTIONS_MAX], *includes[OPTIONS_MAX], *libraries[OPTIONS_MAX];
-    struct ml_build_request request = {
-        .name = name,
-        .defines = defines,
-        .n_defines = option_values(in, "define", defines),
-        .includes = includes,
-        .n_includes = option_values(in, "include", includes),
-        .libraries = libraries,
-        .n_libraries = option_values(in, "link", libraries),
-        .standard = option_value(in, "std", NULL),
-        .text_is_object = option_given(in, "object"),
-        .diagnostics_fd = STDERR_FILENO,
-        .cancel_fd = watch_signals(in),
-    };
-    if (option_duration(in, "build-timeout", BUILD_TIMEOUT_MS, &request.timeout_ms) < 0)
-        return ML_USAGE;
-    int status = choose_source(in, words, n, &input, &request);
+    struct build_options o;
+    int status = build_options(in, &o);
     if (status != 0)
         return status;
-    return ml_build(in->ctx, &request, ret, &in->err) < 0 ? failed_or_signalled(in) : 0;
+    o.request.name = name;
+    o.request.text_is_object = option_given(in, "object");
+    status = choose_source(in, words, n, &input, &o.request);
+    if (status != 0)
+        return status;
+    return ml_build(in->ctx, &o.request, ret, &in->err) < 0 ? failed_or_signalled(in) : 0;
 }

@@ -10,6 +10,17 @@
 int build_from(struct invocation *in, char *const *words, size_t n, const char *name,
                struct ml_bundle_info **ret);
 
+/* What the options of the command ask of a build; the arrays hold their values. 0, or the exit
+ * status. */
+struct build_options {
+    const char *defines[OPTIONS_MAX], *includes[OPTIONS_MAX], *libraries[OPTIONS_MAX];
+    struct ml_build_request request;
+};
+int build_options(struct invocation *in, struct build_options *ret);
+
+/* Registers what the file says, or standard input for "-". The exit status. */
+int register_many(struct invocation *in, const char *file, const struct ml_build_request *like);
+
 /* One function as JSON; and the lists "functions" and "skipped" of a bundle, which compile and info
  * have in common: a script reads them in one way. */
 void put_function(struct json *j, const struct ml_built_function *f);

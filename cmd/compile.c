@@ -42,9 +42,12 @@ static const struct command_option options[] = {
 
 const struct command command_compile = {
     .name = "compile",
-    .args = "SOURCE...|DIR|FILE.so|-|-e TEXT",
+    .args = "SOURCE...|DIR|ARCHIVE|FILE.so|-|-e TEXT",
     .summary = "build a bundle from C sources, or from a shared object",
-    .help = "Prints the bundle's id, the plugin's name and its functions; nothing is registered. "
+    .help = "An archive (tar, alone or in gzip, xz or zstd, or zip; told by its content) is built "
+            "like the directory that\n"
+            "is in it. One that holds more than plain files and directories is refused.\n"
+            "Prints the bundle's id, the plugin's name and its functions; nothing is registered. "
             "Functions that\n"
             "cannot be called are told on stderr, with the reason. $CC, else cc, does the "
             "compiling; what it\n"

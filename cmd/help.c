@@ -12,7 +12,8 @@ int unknown_command(struct invocation *in, const char *name)
 {
     struct words_nearest nearest = {0};
     for (size_t i = 0; i < command_count; i++)
-        words_consider(&nearest, name, command_table[i]->name);
+        if (!command_table[i]->hidden)
+            words_consider(&nearest, name, command_table[i]->name);
     ml_error_set(&in->err, ML_USAGE, NULL, "there is no command '%s'", name);
     if (nearest.word != NULL)
         ml_error_hint(&in->err, "did you mean '%s'?", nearest.word);
@@ -67,6 +68,8 @@ static void show_all(struct invocation *in)
     json_open(&in->data, '[');
     for (size_t i = 0; i < command_count; i++) {
         const struct command *c = command_table[i];
+        if (c->hidden)
+            continue;
         buf_fmt(&in->text, "  %-11s %s\n", c->name, c->summary);
         json_open(&in->data, '{');
         json_pair(&in->data, "name", c->name);

@@ -1,9 +1,12 @@
 /* modload info: what an entry is and can do, for people who want to call it. In the core, since the
  * manifest is JSON. */
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/size.h"
 #include "base/words.h"
 #include "cmd/build.h"
 #include "cmd/command.h"
@@ -52,6 +55,55 @@ static void field(struct invocation *in, const char *name, const char *value)
         buf_fmt(&in->text, "%-12s %s\n", name, value);
 }
 
+/* One limit, where the manifest sets it; `text` says how much in words. */
+static void limit(struct invocation *in, const char *key, const char *word, uint64_t value,
+                  const char *text)
+{
+    if (value == 0)
+        return;
+    bool first = in->data.out.data[in->data.out.len - 1] == '{';
+    json_key(&in->data, key);
+    json_uint(&in->data, value);
+    buf_fmt(&in->text, "%s%s %s", first ? "limits       " : ", ", word, text);
+}
+
+static void limit_size(struct invocation *in, const char *key, uint64_t bytes)
+{
+    char text[SIZE_TEXT];
+    size_format(bytes, text);
+    limit(in, key, key, bytes, text);
+}
+
+static void limit_time(struct invocation *in, const char *key, const char *word, uint64_t ms)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%" PRIu64 " ms", ms);
+    limit(in, key, word, ms, text);
+}
+
+static void limit_count(struct invocation *in, const char *key, uint64_t n)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%" PRIu64, n);
+    limit(in, key, key, n, text);
+}
+
+static void show_limits(struct invocation *in, const struct ml_bundle_info *info)
+{
+    size_t before = in->text.len;
+    json_key(&in->data, "limits");
+    json_open(&in->data, '{');
+    limit_time(in, "timeout_ms", "timeout", info->timeout_ms);
+    limit_time(in, "cpu_ms", "cpu", info->limits.cpu_ms);
+    limit_size(in, "memory", info->limits.memory);
+    limit_size(in, "output", info->limits.output);
+    limit_count(in, "files", info->limits.descriptors);
+    limit_count(in, "processes", info->limits.processes);
+    json_close(&in->data, '}');
+    if (in->text.len > before)
+        buf_char(&in->text, '\n');
+}
+
 /* A worker that does not answer shows as not loaded: what is asked for here is the entry, and that
  * is known. */
 static void show_all(struct invocation *in, const struct ml_entry *entry,
@@ -74,6 +126,7 @@ static void show_all(struct invocation *in, const struct ml_entry *entry,
     buf_fmt(&in->text, "%-12s %s\n", "loaded", loaded ? "yes" : "no");
     json_key(&in->data, "loaded");
     json_bool(&in->data, loaded);
+    show_limits(in, info);
     put_functions(&in->data, info);
     json_close(&in->data, '}');
     buf_str(&in->text, "functions\n");

@@ -34,18 +34,33 @@ static bool is_live(const struct listing *l, const struct ml_key *key)
     return false;
 }
 
-/* "-" and "?" keep the columns apart for cut(1) and awk. A damaged bundle is listed, with "?" for
- * what it would say. */
+/* "-" and "?" keep the columns apart for cut(1) and awk. */
+static void put_line(struct buf *text, const struct ml_entry *e, const char *uuid, bool loaded)
+{
+    buf_str(text, uuid);
+    buf_str(text, "  ");
+    buf_str(text, e->name[0] ? e->name : "-");
+    buf_str(text, "  ");
+    buf_str(text, e->bundle);
+    buf_str(text, "  ");
+    buf_str(text, e->plugin[0] ? e->plugin : "?");
+    buf_char(text, '@');
+    buf_str(text, e->version);
+    buf_str(text, loaded ? "  loaded\n" : "  -\n");
+}
+
+/* A million entries are a stream, not an answer that is held in memory. */
 static int show_entry(const struct ml_entry *e, void *arg)
 {
     struct listing *l = arg;
-    struct buf *text = &l->in->text;
     struct json *data = &l->in->data;
     bool loaded = is_live(l, &e->key);
     char uuid[ML_UUID_SIZE];
     ml_key_to_uuid(&e->key, uuid);
-    buf_fmt(text, "%s  %s  %s  %s@%s  %s\n", uuid, e->name[0] ? e->name : "-", e->bundle,
-            e->plugin[0] ? e->plugin : "?", e->version, loaded ? "loaded" : "-");
+    if (!l->in->want_json) {
+        put_line(&l->in->text, e, uuid, loaded);
+        return answer_stream(l->in);
+    }
     json_open(data, '{');
     json_pair(data, "uuid", uuid);
     json_pair(data, "name", e->name);
@@ -55,23 +70,32 @@ static int show_entry(const struct ml_entry *e, void *arg)
     json_key(data, "loaded");
     json_bool(data, loaded);
     json_close(data, '}');
-    return 0;
+    return answer_stream(l->in);
 }
 
 static int run(struct invocation *in)
 {
     struct listing l = {.in = in};
+    bool removed = option_given(in, "removed");
     json_open(&in->data, '{');
     json_key(&in->data, "entries");
     json_open(&in->data, '[');
     int status = ml_workers(in->ctx, collect_live, &l, &in->err);
     if (status >= 0)
-        status = ml_entries(in->ctx, show_entry, &l, &in->err);
+        status = removed ? ml_removed(in->ctx, show_entry, &l, &in->err)
+                         : ml_entries(in->ctx, show_entry, &l, &in->err);
     json_close(&in->data, ']');
     json_close(&in->data, '}');
     free(l.live);
+    if (status < 0 && !in->streamed)
+        json_free(&in->data);
     return status < 0 ? failed(in) : 0;
 }
+
+static const struct command_option options[] = {
+    {0, "removed", NULL, "entries that were taken out, and can be brought back until gc"},
+    {0},
+};
 
 const struct command command_list = {
     .name = "list",
@@ -80,5 +104,6 @@ const struct command command_list = {
     .help = "A line per entry, in the order of the keys: key, name, bundle, plugin@version, loaded "
             "or -.",
     .example = "modload list --json",
+    .options = options,
     .run = run,
 };

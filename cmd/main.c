@@ -95,8 +95,11 @@ static int show_help(struct invocation *in)
 static int with_context(struct invocation *in)
 {
     struct ml_ctx_options options = {0};
+    char command[64];
     if (in->command->bare)
         return in->command->run(in);
+    snprintf(command, sizeof command, "modload %s", in->command->name);
+    options.command = command;
     if (option_duration(in, "wait", DEFAULT_WAIT_MS, &options.wait_ms) < 0)
         return ML_USAGE;
     if (ml_ctx_new(&options, &in->ctx, &in->err) < 0)

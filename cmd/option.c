@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/size.h"
 #include "base/words.h"
 #include "cmd/command.h"
 
@@ -103,7 +104,7 @@ static int check_count(struct invocation *in)
         return 0;
     ml_error_set(&in->err, ML_USAGE, NULL, "%s: too %s arguments", c->name,
                  in->n_args < c->min_args ? "few" : "many");
-    return ml_error_hint(&in->err, "usage: modload %s %s", c->name, c->args);
+    return usage_hint(in);
 }
 
 /* Options may come between arguments until "--", or until what follows belongs to the call
@@ -160,6 +161,28 @@ size_t option_values(const struct invocation *in, const char *name, const char *
     return n;
 }
 
+int count_parse(struct invocation *in, const char *what, const char *text, unsigned long *ret)
+{
+    size_t n = strlen(text);
+    if (n == 0 || n > 9 || strspn(text, "0123456789") != n || strtoul(text, NULL, 10) == 0) {
+        ml_error_set(&in->err, ML_USAGE, NULL, "%s: '%s' is not a whole number from 1 on", what,
+                     text);
+        return usage_hint(in);
+    }
+    *ret = strtoul(text, NULL, 10);
+    return 0;
+}
+
+int option_count(struct invocation *in, const char *name, unsigned long fallback,
+                 unsigned long *ret)
+{
+    char what[64];
+    const char *text = option_value(in, name, NULL);
+    *ret = fallback;
+    snprintf(what, sizeof what, "--%s", name);
+    return text ? count_parse(in, what, text, ret) : 0;
+}
+
 int option_duration(struct invocation *in, const char *name, int64_t fallback, int64_t *ms)
 {
     const char *text = option_value(in, name, NULL);
@@ -168,5 +191,61 @@ int option_duration(struct invocation *in, const char *name, int64_t fallback, i
         return 0;
     ml_error_set(&in->err, ML_USAGE, NULL, "--%s: '%s' is not a duration", name, text);
     return ml_error_hint(&in->err,
-                         "a duration is a number with ms, s, m or h behind it: 500ms, 30s, 2m");
+                         "a duration is a number with ms, s, m, h or d behind it: 500ms, 30s, 2m");
+}
+
+/* ---- limits ---- */
+
+/* A limit of 0 is none, whatever the plugin says; one that is not given is what it says. */
+static uint64_t given_limit(uint64_t value)
+{
+    return value == 0 ? ML_NO_LIMIT : value;
+}
+
+static int limit_time(struct invocation *in, const char *name, uint64_t *ret)
+{
+    int64_t ms;
+    if (!option_given(in, name))
+        return 0;
+    if (option_duration(in, name, 0, &ms) < 0)
+        return -1;
+    *ret = given_limit((uint64_t)ms);
+    return 0;
+}
+
+static int limit_size(struct invocation *in, const char *name, uint64_t *ret)
+{
+    uint64_t bytes;
+    const char *text = option_value(in, name, NULL);
+    if (text == NULL)
+        return 0;
+    if (!size_parse(text, &bytes)) {
+        ml_error_set(&in->err, ML_USAGE, NULL, "--%s: '%s' is not a size", name, text);
+        return ml_error_hint(&in->err, "a size is a number of bytes, or one with K, M, G or T "
+                                       "behind it: 512K, 64M, 1G; 0: no limit");
+    }
+    *ret = given_limit(bytes);
+    return 0;
+}
+
+static int limit_count(struct invocation *in, const char *name, uint64_t *ret)
+{
+    unsigned long n = 0;
+    const char *text = option_value(in, name, "");
+    if (strcmp(text, "0") != 0 && option_count(in, name, 0, &n) < 0)
+        return -1;
+    if (option_given(in, name))
+        *ret = given_limit(n);
+    return 0;
+}
+
+int option_call(struct invocation *in, struct call_options *ret)
+{
+    struct ml_limits *l = &ret->limits;
+    *ret = (struct call_options){.timeout_default = !option_given(in, "timeout")};
+    if (option_duration(in, "timeout", DEFAULT_TIMEOUT_MS, &ret->timeout_ms) < 0 ||
+        limit_time(in, "cpu", &l->cpu_ms) < 0 || limit_size(in, "memory", &l->memory) < 0 ||
+        limit_size(in, "output", &l->output) < 0 || limit_count(in, "files", &l->descriptors) < 0)
+        return -1;
+    return limit_count(in, "processes", &l->processes);
 }

@@ -1,5 +1,6 @@
 /* How answers and errors reach people and programs. stdout is the answer, stderr is the talk. */
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "cmd/command.h"
+#include "cmd/crash.h"
 
 /* One line, whatever a plugin or a path put into it: control characters could move the cursor of a
  * terminal or fake another message. Bytes from 0x80 pass: they are letters in UTF-8. One write(2),
@@ -29,6 +31,16 @@ static void put_line(const char *before, const char *text)
                      line.len); /* no better place to say that it failed */
 }
 
+/* Each of them as above; they end in a newline. */
+static void put_lines(struct buf *lines)
+{
+    char *line = lines->data, *end;
+    for (; line != NULL && (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        *end = '\0';
+        put_line("", line);
+    }
+}
+
 void note(const char *fmt, ...)
 {
     BUF_AUTO text = BUF_INIT;
@@ -39,6 +51,13 @@ void note(const char *fmt, ...)
     put_line("modload: ", buf_text(&text));
 }
 
+int usage_hint(struct invocation *in)
+{
+    const struct command *c = in->command;
+    return ml_error_hint(&in->err, "usage: modload %s%s%s", c->name, c->args[0] ? " " : "",
+                         c->args);
+}
+
 int usage_error(struct invocation *in, const char *fmt, ...)
 {
     BUF_AUTO text = BUF_INIT;
@@ -47,7 +66,7 @@ int usage_error(struct invocation *in, const char *fmt, ...)
     buf_vfmt(&text, fmt, ap);
     va_end(ap);
     ml_error_set(&in->err, ML_USAGE, NULL, "%s", buf_text(&text));
-    ml_error_hint(&in->err, "usage: modload %s %s", in->command->name, in->command->args);
+    usage_hint(in);
     return ML_USAGE;
 }
 
@@ -57,15 +76,64 @@ int failed(const struct invocation *in)
     return in->err.status ? in->err.status : ML_BUG;
 }
 
-static void put_error(struct json *j, const struct ml_error *err)
+/* Of a call that died of a signal; what is known of how depends on what it left. */
+static void put_crash(const struct invocation *in, struct json *j)
 {
+    char name[32];
+    int signo = in->err.status - ML_SIGNAL;
+    const char *word = sigabbrev_np(signo);
+    if (word != NULL)
+        snprintf(name, sizeof name, "SIG%s", word);
+    else
+        snprintf(name, sizeof name, "%d", signo);
+    json_pair(j, "signal", name);
+    if (in->crash.has_address)
+        put_hex(j, "address", in->crash.address);
+    if (!json_is_whole(&in->crash.json))
+        return;
+    json_key(j, "backtrace");
+    buf_add(&j->out, in->crash.json.out.data, in->crash.json.out.len);
+    j->comma = true;
+}
+
+static void put_error(const struct invocation *in, struct json *j)
+{
+    const struct ml_error *err = &in->err;
     json_open(j, '{');
     json_pair(j, "code", err->code);
     json_pair(j, "message", err->message);
     json_pair(j, "hint", err->hint);
     if (err->outcome[0] != '\0')
         json_pair(j, "outcome", err->outcome);
+    if (err->status > ML_SIGNAL && strcmp(err->outcome, "plugin_error") == 0)
+        put_crash(in, j);
     json_close(j, '}');
+}
+
+static void put_head(const struct invocation *in, struct json *j)
+{
+    json_open(j, '{');
+    json_key(j, "modload");
+    json_int(j, 1);
+    json_pair(j, "command", in->command ? in->command->name : "");
+}
+
+static void put_end(const struct invocation *in, int status, struct json *j)
+{
+    json_pair(j, "status", in->err.status != 0 ? "error" : "ok");
+    json_key(j, "exit_code");
+    json_int(j, status);
+}
+
+static void put_errors(const struct invocation *in, struct json *j)
+{
+    json_key(j, "errors");
+    json_open(j, '[');
+    if (in->err.status != 0)
+        put_error(in, j);
+    json_close(j, ']');
+    json_close(j, '}');
+    buf_char(&j->out, '\n');
 }
 
 /* The one form of all commands: {"modload":1,...}; the 1 is the version of this form. "no" of a
@@ -73,14 +141,8 @@ static void put_error(struct json *j, const struct ml_error *err)
  * no data, not half of it. */
 static void put_envelope(const struct invocation *in, int status, struct json *j)
 {
-    bool error = in->err.status != 0;
-    json_open(j, '{');
-    json_key(j, "modload");
-    json_int(j, 1);
-    json_pair(j, "command", in->command ? in->command->name : "");
-    json_pair(j, "status", error ? "error" : "ok");
-    json_key(j, "exit_code");
-    json_int(j, status);
+    put_head(in, j);
+    put_end(in, status, j);
     json_key(j, "data");
     /* Of several things some may be done: then there are data and an error. */
     if (json_is_whole(&in->data))
@@ -88,13 +150,66 @@ static void put_envelope(const struct invocation *in, int status, struct json *j
     else
         buf_str(&j->out, "null");
     j->comma = true;
-    json_key(j, "errors");
-    json_open(j, '[');
-    if (error)
-        put_error(j, &in->err);
-    json_close(j, ']');
-    json_close(j, '}');
-    buf_char(&j->out, '\n');
+    put_errors(in, j);
+}
+
+/* ---- long answers ---- */
+
+enum { STREAM_MIN = 1 << 16 };
+
+static int write_out(struct invocation *in, const struct buf *out)
+{
+    if (out->failed)
+        return ml_error_memory(&in->err);
+    if (out->len > 0 && fs_write_all(STDOUT_FILENO, out->data, out->len) < 0)
+        return ml_error_errno(&in->err, ML_IO, errno, "cannot write to standard output");
+    return 0;
+}
+
+/* The data come before the status, which is not known yet: the order of an object's members says
+ * nothing (RFC 8259 section 4). */
+int answer_stream(struct invocation *in)
+{
+    JSON_AUTO head = {0};
+    struct buf *out = in->want_json ? &in->data.out : &in->text;
+    if (out->len < STREAM_MIN && !out->failed)
+        return 0;
+    if (in->want_json && !in->streamed) {
+        put_head(in, &head);
+        json_key(&head, "data");
+    }
+    in->streamed = true;
+    if (write_out(in, &head.out) < 0 || write_out(in, out) < 0)
+        return -1;
+    buf_reset(out);
+    return 0;
+}
+
+int answer_now(struct invocation *in)
+{
+    in->streamed = true;
+    if (write_out(in, &in->text) < 0)
+        return -1;
+    buf_reset(&in->text);
+    return 0;
+}
+
+/* What is left, and how it ended. The command has closed its brackets. */
+static int stream_end(struct invocation *in, int status)
+{
+    JSON_AUTO end = {.depth = 1, .comma = true};
+    if (in->want_json) {
+        put_end(in, status, &end);
+        put_errors(in, &end);
+    }
+    struct ml_error why = in->err; /* what failed first is told */
+    if (write_out(in, in->want_json ? &in->data.out : &in->text) < 0 ||
+        write_out(in, &end.out) < 0) {
+        if (why.status != 0)
+            in->err = why;
+        return failed(in);
+    }
+    return status;
 }
 
 /* The answer is written once, at the end: a command that fails has printed nothing. That it cannot
@@ -103,6 +218,8 @@ static void put_envelope(const struct invocation *in, int status, struct json *j
 static int write_answer(struct invocation *in, int status)
 {
     JSON_AUTO envelope = {0};
+    if (in->streamed)
+        return stream_end(in, status);
     if (in->want_json)
         put_envelope(in, status, &envelope);
     /* Half an answer would be taken for a whole one. */
@@ -113,11 +230,7 @@ static int write_answer(struct invocation *in, int status)
         ml_error_memory(&in->err);
         return ML_LIMIT;
     }
-    if (out->len > 0 && fs_write_all(STDOUT_FILENO, out->data, out->len) < 0) {
-        ml_error_errno(&in->err, ML_IO, errno, "cannot write to standard output");
-        return ML_IO;
-    }
-    return status;
+    return write_out(in, out) < 0 ? failed(in) : status;
 }
 
 /* Whether the words ask for JSON, for a command whose options could not be read. It may find the
@@ -139,12 +252,15 @@ int invocation_finish(struct invocation *in, int status)
     status = write_answer(in, status);
     if (in->err.status != 0) {
         put_line("modload: ", in->err.message);
+        put_lines(&in->crash.lines);
         if (in->err.hint[0] != '\0')
             put_line("  hint: ", in->err.hint);
     }
     free(in->args);
     buf_free(&in->text);
     json_free(&in->data);
+    buf_free(&in->crash.lines);
+    json_free(&in->crash.json);
     return status;
 }
 

@@ -1,5 +1,6 @@
 /* modload register: points a key at a bundle, which is built first where a source is given. The key
  * comes first and may be new; what is behind it is a bundle's id, or whatever compile takes. */
+#include <signal.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -36,7 +37,7 @@ static int choose_bundle(struct invocation *in, char *const *words, size_t n,
 
 /* A key is resolved before anything is built, so that a word that is mistyped does not cost a
  * minute. A new one has to be spelled out: a name that nobody has cannot be made into a key. */
-static int run(struct invocation *in)
+static int run_one(struct invocation *in)
 {
     struct ml_key key;
     struct ml_register_result result;
@@ -56,7 +57,7 @@ static int run(struct invocation *in)
         in->n_args > 1 && !is_bundle(in->args[1]) ? source_origin(in->args[1]) : NULL;
     if (ml_register(in->ctx, &key, bundle, option_value(in, "name", NULL), origin, &result,
                     &in->err) < 0)
-        return failed(in);
+        return failed_or_signalled(in);
     ml_key_to_uuid(&key, uuid);
     if (!result.changed)
         note("%s is registered as %s already", uuid, bundle);
@@ -67,13 +68,40 @@ static int run(struct invocation *in)
     json_pair(&in->data, "bundle", bundle);
     json_pair(&in->data, "name", result.name);
     json_pair(&in->data, "version", result.version);
+    json_key(&in->data, "generation");
+    json_uint(&in->data, result.generation);
+    json_key(&in->data, "name_taken");
+    json_bool(&in->data, result.name_taken);
     json_key(&in->data, "changed");
     json_bool(&in->data, result.changed);
     json_close(&in->data, '}');
     return 0;
 }
 
+static int run_many(struct invocation *in, const char *file)
+{
+    struct build_options o;
+    if (in->n_args > 0 || option_given(in, "text") || option_given(in, "name"))
+        return usage_error(in, "register: --many takes keys, names and sources from its file");
+    int status = build_options(in, &o);
+    if (status == 0)
+        status = register_many(in, file, &o.request);
+    return status == ML_SIGNAL + SIGINT ? failed_or_signalled(in) : status;
+}
+
+static int run(struct invocation *in)
+{
+    const char *file = option_value(in, "many", NULL);
+    if (file != NULL)
+        return run_many(in, file);
+    if (in->n_args == 0)
+        return usage_error(in, "register: no key");
+    return run_one(in);
+}
+
 static const struct command_option options[] = {
+    {0, "many", "FILE", "register what FILE, or - for standard input, lists: all of it or nothing"},
+    {'j', "jobs", "N", "with --many: how many builds at once (default: one per processor)"},
     BUILD_OPTIONS,
     {'n', "name", "NAME", "the entry's name (default: the plugin's, if no other entry has it)"},
     OPTION_WAIT,
@@ -82,14 +110,18 @@ static const struct command_option options[] = {
 
 const struct command command_register = {
     .name = "register",
-    .args = "U BUNDLE|SOURCE...|DIR|FILE.so|-|-e TEXT",
+    .args = "U BUNDLE|SOURCE...|DIR|ARCHIVE|FILE.so|-|-e TEXT, or --many FILE",
     .summary = "point an entry at a bundle, building it first where needed",
     .help = "U may be new: then it has to be a UUID or 32 hex digits. What is registered already "
             "stays as it is,\n"
-            "and a change is there at once, whole. Nothing is loaded.",
+            "and a change is there at once, whole. Nothing is loaded.\n"
+            "--many takes JSON, a line each or one array: {\"key\": K, \"bundle\": B or \"path\": "
+            "SOURCE,\n"
+            "\"name\": N}. Paths count from the working directory. Of a key that is there twice "
+            "the last counts.",
     .example = "modload register $id math.c",
     .options = options,
-    .min_args = 1,
+    .min_args = 0,
     .max_args = -1,
     .run = run,
 };

@@ -34,7 +34,8 @@ static int release_one(struct invocation *in, const struct ml_key *key)
     return 0;
 }
 
-/* One that has left by itself since we looked is as gone as it should be. */
+/* One that has left by itself since we looked is as gone as it should be. What those left that died
+ * goes as well. */
 static void release_all(struct invocation *in, struct failures *failures)
 {
     struct all all = {.err = &in->err};
@@ -48,6 +49,8 @@ static void release_all(struct invocation *in, struct failures *failures)
         else
             in->err = (struct ml_error)ML_ERROR_INIT;
     free(all.key);
+    if (ml_sweep(in->ctx, 0, &in->err) < 0)
+        failures_add(failures, in);
 }
 
 static void release_args(struct invocation *in, struct failures *failures)
@@ -88,9 +91,9 @@ const struct command command_release = {
     .name = "release",
     .args = "U...|--all",
     .summary = "end the worker of an entry",
-    .help = "Returns when the worker and its calls are gone. Callers that were waiting get 'not "
-            "loaded' at once.\n"
-            "Exit 69 when there was none.",
+    .help = "Returns when the worker and its calls are gone, and its log with them. Callers that "
+            "were waiting get 'not\n"
+            "loaded' at once. Exit 69 when there was none; what one that died has left, goes then.",
     .example = "modload release math",
     .options = options,
     .max_args = -1,

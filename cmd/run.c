@@ -5,15 +5,19 @@
 
 #include "cmd/command.h"
 
-/* Something with a slash, or with the ending of a source, is a path; a plain word is a key or a
- * name. */
+/* Something with a slash, or with the ending of a source or an archive, is a path; a plain word is
+ * a key or a name. */
 static bool is_source(const char *word)
 {
+    static const char *const endings[] = {".c",  ".h",   ".so",  ".tar",  ".gz", ".tgz",
+                                          ".xz", ".txz", ".zst", ".tzst", ".zip"};
     const char *dot = strrchr(word, '.');
     if (strchr(word, '/') != NULL)
         return true;
-    return dot != NULL &&
-           (strcmp(dot, ".c") == 0 || strcmp(dot, ".h") == 0 || strcmp(dot, ".so") == 0);
+    for (size_t i = 0; dot != NULL && i < sizeof endings / sizeof *endings; i++)
+        if (strcmp(dot, endings[i]) == 0)
+            return true;
+    return false;
 }
 
 /* A failing release must not hide what became of the call: it is only told. Draining, so that calls
@@ -29,15 +33,17 @@ static void release(struct invocation *in, const struct ml_key *key)
  * never began, and it is safe to load and call again. TRIES is for a script that runs many of them
  * at once on one entry: each turn means that another one got its call through, so it ends; the
  * number only keeps it from going on for ever. */
-static int load_and_call(struct invocation *in, const struct ml_key *key, int64_t timeout_ms)
+static int load_and_call(struct invocation *in, const struct ml_key *key,
+                         const struct call_options *options)
 {
     enum { TRIES = 100 };
+    const struct ml_start how = {.timeout_ms = options->timeout_ms, .cancel_fd = watch_signals(in)};
     int status = ML_NOT_LOADED;
     for (int i = 0; i < TRIES && status == ML_NOT_LOADED; i++) {
         in->err = (struct ml_error)ML_ERROR_INIT;
-        if (ml_load(in->ctx, key, timeout_ms, watch_signals(in), NULL, &in->err) < 0)
+        if (ml_load(in->ctx, key, &how, NULL, &in->err) < 0)
             return failed_or_signalled(in);
-        status = call_and_answer(in, key, in->args + 1, in->n_args - 1, timeout_ms);
+        status = call_and_answer(in, key, in->args + 1, in->n_args - 1, options);
         if (strcmp(in->err.code, "not_loaded") != 0)
             return status;
     }
@@ -47,22 +53,23 @@ static int load_and_call(struct invocation *in, const struct ml_key *key, int64_
 static int run(struct invocation *in)
 {
     struct ml_key key;
-    int64_t timeout_ms;
-    if (option_duration(in, "timeout", DEFAULT_TIMEOUT_MS, &timeout_ms) < 0)
+    struct call_options options;
+    if (option_call(in, &options) < 0)
         return ML_USAGE;
     if (is_source(in->args[0]))
         return run_source(in);
     int status = resolve_arg(in, in->args[0], &key);
     if (status != 0)
         return status;
-    status = load_and_call(in, &key, timeout_ms);
+    status = load_and_call(in, &key, &options);
     if (option_given(in, "release"))
         release(in, &key);
     return status;
 }
 
-static const struct command_option options[] = {
+static const struct command_option option_rows[] = {
     OPTION_TIMEOUT,
+    OPTIONS_LIMITS,
     OPTION_WAIT,
     {'r', "release", NULL, "end the worker afterwards, whoever had started it"},
     {0},
@@ -72,12 +79,14 @@ const struct command command_run = {
     .name = "run",
     .args = "U|SOURCE F [ARG...]",
     .summary = "load an entry if needed, and call a function of it",
-    .help = "With a source file or directory (anything with a slash, or ending in .c, .h or .so) "
-            "it is built and\n"
-            "registered under a key of its own first, which stays the same for the same path.\n"
+    .help = "With a source file, directory or archive (anything with a slash, or ending in .c, .h, "
+            ".so, .tar, .gz, .tgz,\n"
+            ".xz, .txz, .zst, .tzst or .zip) it is built and registered under a key of its own "
+            "first, which stays the same\n"
+            "for the same path.\n"
             "The worker stays unless --release is given. Everything behind F belongs to the call.",
     .example = "modload run --release ./math.c add 2 3",
-    .options = options,
+    .options = option_rows,
     .min_args = 2,
     .max_args = -1,
     .call_args = 2,

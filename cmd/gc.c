@@ -1,0 +1,113 @@
+/* modload gc: removes what nothing points at. */
+#include <inttypes.h>
+
+#include "cmd/command.h"
+
+/* How long the log of a worker that has gone is kept: long enough to ask why, after a weekend. */
+enum { LOGS_KEPT_MS = 7 * 24 * 3600 * 1000 };
+
+/* "512 B", "1.5 MiB": binary units (IEC 80000-13). */
+static void put_size(struct buf *text, uint64_t bytes)
+{
+    static const char *const unit[] = {"KiB", "MiB", "GiB", "TiB"};
+    double size = (double)bytes / 1024;
+    unsigned u = 0;
+    if (bytes < 1024) {
+        buf_fmt(text, "%" PRIu64 " B", bytes);
+        return;
+    }
+    for (; size >= 1024 && u < 3; u++)
+        size /= 1024;
+    buf_fmt(text, "%.1f %s", size, unit[u]);
+}
+
+static int show_freed(const char *bundle, uint64_t bytes, void *arg)
+{
+    struct invocation *in = arg;
+    if (in->want_json) {
+        json_open(&in->data, '{');
+        json_pair(&in->data, "bundle", bundle);
+        json_key(&in->data, "bytes");
+        json_uint(&in->data, bytes);
+        json_close(&in->data, '}');
+    } else {
+        buf_fmt(&in->text, "%s  ", bundle);
+        put_size(&in->text, bytes);
+        buf_char(&in->text, '\n');
+    }
+    return answer_stream(in);
+}
+
+static void put_result(struct invocation *in, const struct ml_gc_result *r, bool dry_run)
+{
+    BUF_AUTO size = BUF_INIT;
+    put_size(&size, r->bytes);
+    note("%s %zu bundle%s (%s) and %zu generation%s", dry_run ? "would remove" : "removed",
+         r->bundles, r->bundles == 1 ? "" : "s", buf_text(&size), r->generations,
+         r->generations == 1 ? "" : "s");
+    if (r->in_use > 0)
+        note("%zu more: in use by a worker or another command", r->in_use);
+    json_key(&in->data, "bundles");
+    json_uint(&in->data, r->bundles);
+    json_key(&in->data, "generations");
+    json_uint(&in->data, r->generations);
+    json_key(&in->data, "bytes");
+    json_uint(&in->data, r->bytes);
+    json_key(&in->data, "in_use");
+    json_uint(&in->data, r->in_use);
+    json_key(&in->data, "dry_run");
+    json_bool(&in->data, dry_run);
+}
+
+static int run(struct invocation *in)
+{
+    struct ml_gc_result result = {.bundles = 0};
+    struct ml_gc_policy policy = {
+        .by_age = option_given(in, "older-than"),
+        .dry_run = option_given(in, "dry-run"),
+        .freed = show_freed,
+        .arg = in,
+    };
+    if (option_count(in, "keep-last", 0, &policy.keep_last) < 0 ||
+        option_duration(in, "older-than", 0, &policy.older_than_ms) < 0)
+        return ML_USAGE;
+    json_open(&in->data, '{');
+    json_key(&in->data, "freed");
+    json_open(&in->data, '[');
+    int status = ml_gc(in->ctx, &policy, &result, &in->err);
+    if (status == 0 && !policy.dry_run)
+        status = ml_sweep(in->ctx, LOGS_KEPT_MS, &in->err);
+    json_close(&in->data, ']');
+    if (status == 0)
+        put_result(in, &result, policy.dry_run);
+    json_close(&in->data, '}');
+    if (status < 0 && result.bundles == 0)
+        json_free(&in->data);
+    return status < 0 ? failed(in) : 0;
+}
+
+static const struct command_option options[] = {
+    {0, "keep-last", "N", "of each entry, forget all but the newest N generations"},
+    {0, "older-than", "DUR",
+     "forget only what was replaced, taken out or filed that long ago: 30d"},
+    {0, "dry-run", NULL, "change nothing; say what would go"},
+    OPTION_WAIT,
+    {0},
+};
+
+const struct command command_gc = {
+    .name = "gc",
+    .args = "",
+    .summary = "remove bundles that nothing points at, and what was taken out",
+    .help = "Without options all generations of registered entries stay; entries that were taken "
+            "out are\n"
+            "forgotten, and bundles that nothing points at are removed. Pinned and current "
+            "generations, and\n"
+            "what a worker or another command uses, always stay. Prints a line for each bundle "
+            "that went. What workers\n"
+            "that died have left goes as well, their logs after a week.",
+    .example = "modload gc --keep-last 3 --older-than 30d",
+    .options = options,
+    .max_args = 0,
+    .run = run,
+};
