@@ -125,6 +125,12 @@ int kills_parent(void)
     hang();
 }
 
+int stops_parent(void)
+{
+    kill(getppid(), SIGSTOP);
+    hang();
+}
+
 /* more than the stack has */
 int recurses(int n)
 {
