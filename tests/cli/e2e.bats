@@ -243,3 +243,84 @@ EOF
         assert_exit 1
     done
 }
+
+@test "e2e: given a bad release, when it is rolled back, pinned and cleaned up, then users get what was good" {
+    echo '{"name": "calc", "version": "1.0.0"}' >modload.json
+    mkdir calc
+    mv modload.json calc
+    for version in 1 2 3; do
+        echo "{\"name\": \"calc\", \"version\": \"$version.0.0\"}" >calc/modload.json
+        echo "int answer(void) { return $version; }" >calc/calc.c
+        [ "$version" -gt 1 ] || id=$(modload uuid)
+        ml register "$id" calc
+        assert_ok
+        assert_no_stderr
+    done
+    modload load calc 3>&-
+    ml exec calc answer
+    assert_stdout 3
+    ml rollback calc # 3 was a mistake
+    assert_ok
+    ml exec calc answer
+    assert_stdout 3 # a worker goes on with what it has
+    ml release calc
+    ml run calc answer
+    assert_stdout 2
+    ml lookup calc@2.0.0
+    assert_ok
+    ml pin calc
+    assert_ok
+    ml gc --keep-last 1
+    assert_ok
+    assert_equal "$(wc -l <.stdout)" 2
+    ml exec calc answer
+    assert_stdout 2
+    ml unregister calc
+    ml run "$id" answer
+    assert_exit 66
+    ml list --removed
+    assert_stdout_has "$id  calc  "
+    ml rollback "$id"
+    assert_ok
+    ml release calc
+    ml run --release calc answer
+    assert_stdout 2
+    ml unregister calc
+    ml unpin "$id" 4
+    assert_ok
+    ml gc
+    assert_ok
+    assert_equal "$(ls -A "$MODLOAD_HOME/bundles")" ""
+    ml history "$id"
+    assert_exit 66
+}
+
+@test "e2e: given a list of plugins, when it is registered at once and again, then all of them can be called, and nothing changes" {
+    for name in one two three; do
+        echo "int $name(void) { return ${#name}; }" >$name.c
+        printf '{"key": "%s", "path": "%s.c", "name": "%s"}\n' "$(modload uuid)" $name $name
+    done >plugins.jsonl
+    ml register --many plugins.jsonl
+    assert_ok
+    for name in one two three; do
+        ml run --release $name $name
+        assert_ok
+        assert_stdout ${#name}
+    done
+    before=$(modload list; modload history one)
+    ml register --many plugins.jsonl
+    assert_ok
+    assert_equal "$(modload list; modload history one)" "$before"
+    echo 'int two(void) { return 22; }' >two.c
+    ml register --many plugins.jsonl
+    assert_ok
+    ml run --release two two
+    assert_stdout 22
+    assert_equal "$(modload history two | grep -c .) $(modload history one | grep -c .)" "2 1"
+    echo 'int two(void) { return }' >two.c
+    echo 'int one(void) { return 11; }' >one.c
+    ml register --many plugins.jsonl
+    assert_exit 65
+    ml run --release one one
+    assert_stdout 3
+}

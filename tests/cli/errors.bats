@@ -15,6 +15,13 @@ says() {
     assert_stderr "modload: $1${2:+$'\n'  hint: $2}"
 }
 
+# crashed TEXT: nothing on stdout, and this line on stderr, with a backtrace below it
+crashed() {
+    assert_no_stdout
+    assert_equal "$(grep -v '^  at ' <<<"$stderr")" "modload: $1"
+    assert_stderr_has $'\n  at '
+}
+
 @test "errors: 0, what was asked for is done" {
     ml run --release faults fine
     assert_exit 0
@@ -63,8 +70,8 @@ says() {
     says "exec: too few arguments" "usage: modload exec U F [ARG...]"
     ml exec -t soon faults fine
     assert_exit 64
-    says "--timeout: 'soon' is not a duration" "a duration is a number with ms, s, m or h behind it: 500ms, 30s, 2m"
-    for duration in -1 1d '' 5x 1e3 99999999999999h; do
+    says "--timeout: 'soon' is not a duration" "a duration is a number with ms, s, m, h or d behind it: 500ms, 30s, 2m"
+    for duration in -1 1w '' 5x 1e3 99999999999999h; do
         ml exec -t "$duration" faults fine
         assert_exit 64
         assert_no_stdout
@@ -213,7 +220,7 @@ says() {
     printf X | dd of="$object" bs=1 seek=$(($(stat -c %s "$object") / 2)) conv=notrunc status=none
     ml load types
     assert_exit 77
-    says "cannot load 'types': the bundle is damaged: 'plugin.so' is not what was filed" "build and register it again"
+    says "cannot load 'types': the bundle is damaged: 'plugin.so' is not what was filed" "run: modload verify --repair; or build and register it again"
     ml loaded types
     assert_exit 1
     ml exec types none
@@ -301,10 +308,10 @@ says() {
     assert_exit 78
     says "cannot tell where the registry is: HOME is not set" "set MODLOAD_HOME to a directory of yours" )
     cp "$MODLOAD_HOME/FORMAT" kept
-    echo "modload registry 2" >"$MODLOAD_HOME/FORMAT"
+    echo "modload registry 3" >"$MODLOAD_HOME/FORMAT"
     ml lookup faults
     assert_exit 78
-    says "registry '$MODLOAD_HOME' has format 2; this modload knows format 1" "use the modload that made it, or another MODLOAD_HOME"
+    says "registry '$MODLOAD_HOME' has format 3; this modload knows formats up to 2" "use the modload that made it, or another MODLOAD_HOME"
     mkdir -m 700 mine
     : >mine/diary
     MODLOAD_HOME=$PWD/mine ml compile -e 'int one(void) { return 1; }'
@@ -361,13 +368,13 @@ says() {
     pid=$(modload pid faults)
     ml exec faults aborts
     assert_exit 134
-    says "aborts: it crashed: SIGABRT (Aborted)"
+    crashed "aborts: it crashed: SIGABRT (Aborted)"
     ml exec faults segv
     assert_exit 139
-    says "segv: it crashed: SIGSEGV (Segmentation fault)"
+    crashed "segv: it crashed: SIGSEGV (Segmentation fault)"
     ml exec faults null_read 0
     assert_exit 139
-    says "null_read: it crashed: SIGSEGV (Segmentation fault)"
+    crashed "null_read: it crashed: SIGSEGV (Segmentation fault) reading address 0x0"
     ml exec faults recurses 1
     assert_exit 139
     assert_no_stdout
@@ -416,4 +423,102 @@ says() {
     assert_exit 1
     assert_stderr_has xxx...
     [ "${#stderr}" -lt 1200 ]
+}
+
+@test "errors: 66, no such generation, and none before it" {
+    key=$(key_of faults)
+    ml rollback faults 7
+    assert_exit 66
+    says "key $key has no generation 7" "see what there is: modload history $key"
+    ml rollback faults
+    assert_exit 66
+    says "key $key has no earlier generation" "see what there is: modload history $key"
+    ml history 11111111-1111-1111-1111-111111111111
+    assert_exit 66
+    assert_no_stdout
+    assert_stderr_has "key 11111111-1111-1111-1111-111111111111 has no history"
+}
+
+@test "errors: 64, no number of a generation" {
+    for command in rollback pin unpin; do
+        ml $command faults 0
+        assert_exit 64
+        says "generation: '0' is not a whole number from 1 on" "usage: modload $command U [N]"
+    done
+    ml gc --keep-last 0
+    assert_exit 64
+    says "--keep-last: '0' is not a whole number from 1 on" "usage: modload gc"
+}
+
+@test "errors: 65 and 66, a line of a list" {
+    key=$(key_of faults)
+    ml register --many - <<<'{"key":"faults","bundle":"b-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}'
+    assert_exit 65
+    assert_no_stdout
+    assert_stderr_has "modload: standard input:1: neither a UUID nor 32 hex digits: 'faults'"
+    assert_stderr_has "  hint: nothing was changed; "
+    ml register --many - <<<'{"key":"'"$key"'","bundle":"b-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}'
+    assert_exit 66
+    assert_no_stdout
+    assert_stderr_has "modload: standard input:1: there is no bundle 'b-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' in '$MODLOAD_HOME'"
+    assert_stderr_has "  hint: nothing was changed; "
+    ml register --many nowhere
+    assert_exit 66
+    assert_no_stdout
+    assert_stderr_has "modload: cannot read 'nowhere': No such file or directory"
+}
+
+@test "errors: 74, an answer that cannot be written, of those that come in pieces" {
+    modload compile -e 'int one(void) { return 1; }' >/dev/null
+    for words in list "list --json" "history faults" "rollback faults" gc "gc --json"; do
+        [ "$words" != "rollback faults" ] || modload register faults "$(modload lookup types)"
+        status=0
+        # shellcheck disable=SC2086
+        modload $words 2>err >/dev/full || status=$?
+        assert_exit 74
+        grep -q "modload: cannot write to standard output: No space left on device" err
+    done
+    ml gc
+    assert_ok
+}
+
+@test "errors: 77, what verify found, and an export of it" {
+    ml verify
+    assert_ok
+    name=$(modload lookup types)
+    object=$MODLOAD_HOME/bundles/$name/plugin.so
+    chmod 600 "$object"
+    ml verify
+    assert_exit 77
+    assert_no_stdout
+    assert_stderr_has "modload: bundles/$name/plugin.so has mode 0600, not 0400"
+    assert_stderr_has "  hint: mend what can be mended: modload verify --repair"
+    printf X >>"$object" # a mode alone is no reason: export passes none on
+    ml export file
+    assert_exit 77
+    says "bundle '$name' is damaged: plugin.so is not what was filed: its digest differs" "run: modload verify --repair"
+    [ ! -e file ]
+}
+
+@test "errors: 65 and 66, no export to import" {
+    echo hello >file
+    ml import file
+    assert_exit 65
+    assert_no_stdout
+    assert_stderr_has "modload: cannot unpack 'file': "
+    tar -cf file -C "$MODLOAD_HOME" FORMAT
+    ml import file
+    assert_exit 65
+    says "'file' is no export of modload: it has no modload-export" "make one: modload export FILE"
+    ml import nowhere
+    assert_exit 66
+    assert_no_stdout
+    assert_stderr_has "modload: cannot open 'nowhere': No such file or directory"
+}
+
+@test "errors: 73, an export that cannot be made" {
+    ml export nowhere/file
+    assert_exit 73
+    assert_no_stdout
+    assert_stderr_has "modload: cannot make 'nowhere/file': No such file or directory"
 }

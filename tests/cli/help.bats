@@ -3,7 +3,7 @@
 
 load helpers
 
-readonly COMMANDS=(compile register unregister lookup registered list info load release loaded pid ps exec run uuid help version)
+readonly COMMANDS=(compile register unregister lookup registered list info history rollback pin unpin gc verify export import load reload release loaded pid ps cancel logs doctor exec run uuid help version)
 
 @test "help: lists every command in a line, with the exit codes and the variables" {
     for words in help --help -h; do
@@ -64,6 +64,20 @@ readonly COMMANDS=(compile register unregister lookup registered list info load 
     assert_stdout_has "  -e, --text TEXT"
     ml help register
     assert_stdout_has "  -n, --name NAME"
+    assert_stdout_has "  --many FILE"
+    assert_stdout_has "  -j, --jobs N"
+    ml help list
+    assert_stdout_has "  --removed"
+    ml help gc
+    assert_stdout_has "  --keep-last N"
+    assert_stdout_has "  --older-than DUR"
+    assert_stdout_has "  --dry-run"
+    ml help verify
+    assert_stdout_has "  --repair"
+    for command in register unregister rollback pin unpin gc verify export import; do # all that take the lock
+        ml help $command
+        assert_stdout_has "  --wait DUR"
+    done
 }
 
 @test "help: --help counts before missing arguments and other options" {

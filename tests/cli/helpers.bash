@@ -9,6 +9,8 @@
 #   assert_equal A B        two texts are the same (assert_equal "$(json .status)" ok)
 #   json QUERY              what jq -r finds in stdout (its numbers are doubles: compare large ones as text)
 #   register_text NAME TEXT compiles C, registers it, and sets $id and $bundle
+#   unprivileged            from here on modload is run without what lets root read and write everything; so is what
+#                           is run by "${bare[@]}"
 # What a test prints is shown when it fails, and only then.
 # shellcheck disable=SC2034
 
@@ -136,4 +138,13 @@ register_text() {
     ml register "$id" "$file"
     assert_ok
     bundle=$(modload lookup "$id")
+}
+
+unprivileged() {
+    bare=()
+    [ "$(id -u)" -ne 0 ] || bare=(setpriv --bounding-set=-all --inh-caps=-all --)
+    mkdir "$BATS_TEST_TMPDIR/bare"
+    printf '#!/bin/sh\nexec %s "%s" "$@"\n' "${bare[*]}" "$MODLOAD_BUILD/bin/modload" >"$BATS_TEST_TMPDIR/bare/modload"
+    chmod +x "$BATS_TEST_TMPDIR/bare/modload"
+    PATH=$BATS_TEST_TMPDIR/bare:$PATH
 }

@@ -73,6 +73,14 @@ int twice(int n) { return 2 * n; } struct s { int x; }; void bad(struct s *p) { 
     envelope unregister 65
 }
 
+@test "json: reload" {
+    ml reload --json faults
+    envelope reload 0 '.data.workers[0]|keys|join(" ")' "pid uuid" '.data.workers[0].uuid' "$(key_of faults)"
+    assert_equal "$(json '.data.workers[0].pid')" "$(modload pid faults)"
+    ml reload --json nobody
+    envelope reload 66 '.errors[0].code' no_such_name
+}
+
 @test "json: lookup, registered, list and info" {
     key=$(key_of faults)
     ml lookup --json faults
@@ -256,4 +264,105 @@ int twice(int n) { return 2 * n; } struct s { int x; }; void bad(struct s *p) { 
     modload load types 3>&-
     ml exec --json types repeat '"' 1048576
     envelope exec 0 '.data|length' 1048576
+}
+
+@test "json: history, rollback, pin, unpin and gc" {
+    key=$(key_of faults)
+    ml history --json faults
+    envelope history 0 .data.uuid "$key" '.data.generations|length' 1 '.data.generations[0].current' true
+    modload register faults "$(modload lookup types)"
+    ml rollback --json faults
+    envelope rollback 0 .data.uuid "$key" .data.generation 3 .data.changed true .data.name faults .data.version 1.2.3
+    ml rollback --json faults
+    envelope rollback 66 '.errors[0].code' no_generation
+    ml rollback --json faults x
+    envelope rollback 64 '.errors[0].code' usage
+    for command in pin unpin; do
+        ml $command --json faults 1
+        envelope $command 0 .data.uuid "$key" .data.generation 1 .data.changed true
+        ml $command --json faults 1
+        envelope $command 0 .data.changed false
+        ml $command --json faults 9
+        envelope $command 66 '.errors[0].code' no_generation
+        ml $command --json nobody
+        envelope $command 66
+        ml $command --json
+        envelope $command 64 '.errors[0].code' usage
+    done
+    ml history --json nobody
+    envelope history 66
+    ml history --json
+    envelope history 64
+    ml gc --json
+    envelope gc 0 .data.bundles 0 .data.generations 0 '.data.freed|tojson' '[]' .data.dry_run false
+    ml gc --json --older-than x
+    envelope gc 64 '.errors[0].code' usage
+}
+
+@test "json: verify, export and import" {
+    ml verify --json
+    envelope verify 0 '.data|tojson' '{"problems":[],"bundles":3,"mended":0}'
+    : >"$MODLOAD_HOME/diary"
+    ml verify --json --repair
+    envelope verify 0 '.data|tojson' \
+        '{"problems":[{"path":"diary","problem":"does not belong there","mended":true}],"bundles":3,"mended":1}'
+    ml verify --json nobody
+    envelope verify 66 .data null
+    ml export --json file
+    envelope export 0 '.data|tojson' '{"entries":3,"bundles":3}'
+    ml export --json -
+    envelope export 64 '.errors[0].code' usage
+    ml export --json nowhere/file
+    envelope export 73 .data null
+    ml import --json file
+    envelope import 0 '.data|tojson' '{"entries":3,"changed":0,"bundles":0}'
+    : >empty
+    ml import --json empty
+    envelope import 65 .data null
+    ml import --json nowhere
+    envelope import 66 .data null
+    ml import --json
+    envelope import 64 '.errors[0].code' usage
+}
+
+@test "json: list --removed" {
+    key=$(key_of faults)
+    ml list --json --removed
+    envelope list 0 '.data.entries|tojson' '[]'
+    modload unregister faults
+    ml list --json --removed
+    envelope list 0 '.data.entries|length' 1 '.data.entries[0]|[.uuid,.name,.plugin,.version,.loaded]|tojson' \
+        "[\"$key\",\"faults\",\"faults\",\"1.2.3\",false]"
+}
+
+@test "json: register --many" {
+    ml register --json --many /dev/null
+    envelope register 0 '.data.entries|tojson' '[]'
+    ml register --json --many - <<<'{"key":"11111111-1111-1111-1111-111111111111","bundle":"'"$(modload lookup types)"'","name":"a"}'
+    envelope register 0 '.data.entries|map([.uuid,.name,.version,.changed])|tojson' \
+        '[["11111111-1111-1111-1111-111111111111","a","0.0.0",true]]'
+    ml register --json --many - <<<'{"key":"1"}'
+    envelope register 65 '.errors[0].code' bad_list
+    ml register --json --many nowhere
+    envelope register 66
+    ml register --json --many - types
+    envelope register 64 '.errors[0].code' usage
+}
+
+@test "json: a registry that cannot be read, and a lock that another has: no data, and why" {
+    exec {lock}>>"$MODLOAD_HOME/locks/write"
+    flock "$lock"
+    for words in "rollback types 1" "pin types" "unpin types" gc "unregister types" "register types $(modload lookup faults)"; do
+        # shellcheck disable=SC2086
+        ml $words --json --wait 0
+        envelope "${words%% *}" 75 '.errors[0].code' busy
+    done
+    exec {lock}>&-
+    chmod 777 "$MODLOAD_HOME"
+    for words in list "list --removed" "history types" gc "rollback types"; do
+        # shellcheck disable=SC2086
+        ml $words --json
+        envelope "${words%% *}" 77 '.errors[0].code' refused
+    done
+    chmod 700 "$MODLOAD_HOME"
 }

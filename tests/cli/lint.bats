@@ -30,6 +30,8 @@ refused() { # refused FILE LINE: the one line is found, at its place
     plant registry_store/a.c '#include "registry_store/store.h"' '#include "modload/error.h"' 'x("entries/%s");'
     plant lib/base/a.c '#include "base/error.h"' '#include "modload/error.h"' '#include <sys/stat.h>'
     plant manifests/math/a.c '#include <modload/plugin.h>' '#include <math.h>' '#include "own.h"'
+    plant lib/archive/a.c '#include "archive/unpack.h"' '#include "base/child.h"' '#include "modload/error.h"'
+    plant lib/build/b.c '#include "archive/unpack.h"' '#include <archive.h>'
     plant lib/build/a.c '/* entries/ in a comment: "entries/" */' 'x("filenames/");'
     check_imports
     assert_ok
@@ -60,6 +62,17 @@ refused() { # refused FILE LINE: the one line is found, at its place
 @test "check-imports: the worker does not include the builder, nor the other way round" {
     refused lib/worker/a.c '#include "build/dwarf.h"'
     refused lib/build/a.c '#include "worker/call.h"'
+}
+
+@test "check-imports: archives know nothing of modload, and only the builder knows them" {
+    refused lib/archive/a.c '#include "build/plan.h"'
+    refused lib/archive/a.c '#include "client/context.h"'
+    refused lib/archive/a.c '#include "registry_store/store.h"'
+    refused lib/archive/a.c '#include "modload/modload.h"'
+    refused lib/client/a.c '#include "archive/unpack.h"'
+    refused lib/worker/a.c '#include "archive/unpack.h"'
+    refused lib/base/a.c '#include "archive/unpack.h"'
+    refused cmd/a.c '#include "archive/unpack.h"'
 }
 
 @test "check-imports: a plugin that ships reaches into nothing" {

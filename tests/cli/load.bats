@@ -63,9 +63,10 @@ setup_file() {
     chmod -R u+w "$MODLOAD_HOME/bundles/$bundle"
     rm -r "${MODLOAD_HOME:?}/bundles/$bundle"
     ml load types
-    assert_exit 66
+    assert_exit 77
     assert_no_stdout
-    assert_stderr_has "there is no bundle '$bundle'"
+    assert_stderr_has "bundle '$bundle' of key $(key_of types) is missing"
+    assert_stderr_has "modload verify --repair"
 }
 
 @test "load: after a release the plugin is as new" {
@@ -78,12 +79,119 @@ setup_file() {
     assert_stdout_has calls=0
 }
 
+# ---- --idle ----
+
+idle_ms() {
+    modload ps --json | jq ".data.workers[0].idle_ms"
+}
+
+@test "load --idle: a worker that nobody calls leaves by itself, and leaves nothing" {
+    begun=$(date +%s%3N)
+    ml load --idle 300ms faults
+    assert_ok
+    assert_no_stderr
+    pid=$(modload pid faults) || : # on a slow machine it may be gone already
+    within eval '! modload loaded faults'
+    [ $(($(date +%s%3N) - begun)) -ge 300 ]
+    within gone "$pid"
+    within eval '[ -z "$(processes_of "$(key_of faults)")" ]'
+    assert_equal "$(run_files)" ""
+    ml exec faults fine
+    assert_exit 69
+    ml load faults
+    assert_ok
+    ml exec faults fine
+    assert_ok
+}
+
+@test "load --idle: a call keeps the worker, however long it takes" {
+    mkfifo input
+    modload load --idle 2s faults 3>&-
+    modload exec -t 0 faults waits <input >said 2>err 3>&- &
+    job=$!
+    exec {input}>input
+    within grep -q begun said
+    within eval '[ "$(modload ps --json | jq ".data.workers[0].uptime_ms")" -gt 2300 ]'
+    assert_equal "$(idle_ms)" 0
+    ml ps
+    assert_stdout_has "  idle=0s/2s"
+    exec {input}>&-
+    wait "$job"
+    assert_equal "$(<said)" $'begun\n1'
+    within eval '! modload loaded faults'
+}
+
+@test "load --idle: ps shows it, and only where there is a limit" {
+    modload load --idle 90m faults 3>&-
+    ml ps
+    assert_ok
+    [[ ${lines[0]} =~ \ \ idle=[0-9]+s/1h30m$ ]]
+    ml ps --json
+    assert_equal "$(json '.data.workers[0].idle_limit_ms')" 5400000
+    modload load types 3>&-
+    ml ps
+    assert_equal "$(grep -c idle= <<<"$output")" 1
+}
+
+@test "load --idle: load of a loaded entry begins its time anew, and changes nothing else" {
+    modload load --idle 90m faults 3>&-
+    pid=$(modload pid faults)
+    within eval '[ "$(idle_ms)" -ge 2500 ]'
+    ml load --idle 1ms faults
+    assert_ok
+    [ "$(idle_ms)" -lt 2500 ]
+    ml ps
+    assert_stdout_has "/1h30m"
+    assert_equal "$(modload pid faults)" "$pid"
+    within eval '[ "$(idle_ms)" -ge 2500 ]'
+    modload exec faults fine
+    [ "$(idle_ms)" -lt 2500 ]
+}
+
+@test "load --idle: reload keeps it" {
+    modload load --idle 90m faults 3>&-
+    modload reload faults 3>&-
+    ml ps
+    assert_stdout_has "/1h30m"
+}
+
+@test "load --idle: who calls while it leaves gets his result, or is told that the call never began" {
+    for i in {1..40}; do
+        modload load --idle $((i % 4 + 1))ms faults 3>&-
+        for j in 1 2; do
+            modload exec --json faults fine >"said$j" 2>/dev/null 3>&- &
+            jobs[j]=$!
+        done
+        for j in 1 2; do
+            status=0
+            wait "${jobs[j]}" || status=$?
+            case "$status $(jq -r '.data, .errors[0].code' "said$j" | tr '\n' ' ')" in
+            "0 7 null " | "69 null not_loaded ") ;;
+            *) fail "$status: $(<"said$j")" ;;
+            esac
+        done
+    done
+}
+
+@test "load --idle: run always gets its result" {
+    for i in {1..20}; do
+        modload load --idle $((i % 4 + 1))ms faults 3>&-
+        ml run faults fine
+        assert_ok
+        assert_stdout 7
+        modload release faults 2>/dev/null || :
+    done
+}
+
 @test "load: called wrongly" {
     ml load
     assert_exit 64
     assert_no_stdout
     ml load -t soon faults
     assert_exit 64
+    ml load --idle soon faults
+    assert_exit 64
+    assert_stderr_has "--idle: 'soon' is not a duration"
     ml load a/b
     assert_exit 65
 }

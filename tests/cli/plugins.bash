@@ -2,11 +2,13 @@
 # plugins that the file needs; each test begins with a copy of it, and has its run-time directory to itself.
 #
 #   given_plugins NAME...     for setup_file: builds tests/plugins/NAME.c (or "math", "text") and registers it as NAME
+#                             (of "zoo/memory": "memory")
 #   key_of NAME               prints its key, the same in every test
 #   begin JOB ARG...          starts modload in the background and waits until it has printed a line, which is $said
 #   finish JOB                waits for its end: $status, $output (what came after the first line), $stderr
 #   within COMMAND...         a condition that nothing announces: looks again and again, for 30 s at most
 #   gone PID...               they have ended; one that nobody has waited for yet has ended as well
+#   run_files                 what lies in the run-time directory, but for logs: those outlive a worker that was not released
 #   processes_of KEY          the live processes of its worker: itself, supervisors, calls and what those forked
 # shellcheck disable=SC2034,SC2154
 
@@ -18,7 +20,7 @@ given_plugins() {
         [ -f "$source" ] || source=$MODLOAD_BUILD/share/modload/$name
         n=$((n + 1))
         key=$(modload uuid) # one that no other file has
-        modload register --name "$name" "$(printf 'f%07x' $n)${key:8}" "$source" 3>&- || return 1
+        modload register --name "${name##*/}" "$(printf 'f%07x' $n)${key:8}" "$source" 3>&- || return 1
     done
 }
 
@@ -46,6 +48,10 @@ gone() {
         state=$(sed 's/.*) //; s/ .*//' "/proc/$pid/stat" 2>/dev/null) || continue
         case $state in '' | Z | X) ;; *) return 1 ;; esac
     done
+}
+
+run_files() {
+    find "$MODLOAD_RUNTIME_DIR" ! -type d ! -name '*.log' ! -name '*.log.old'
 }
 
 processes_of() {

@@ -73,6 +73,57 @@ counts() {
     counts calls 1
 }
 
+@test "ps: how many calls run, and with --calls which" {
+    modload load faults types 3>&-
+    ml ps
+    [[ $output != *running* ]]
+    ml ps --calls
+    assert_ok
+    assert_no_stderr
+    assert_equal "${#lines[@]}" 2
+    begin one exec -t 0 faults hangs
+    begin two exec -t 0 faults hangs_deaf
+    ml ps
+    assert_ok
+    assert_equal "${#lines[@]}" 2
+    [[ $(grep "^$(key_of faults)" .stdout) == *"@1.2.3  running=2" ]]
+    [[ $(grep "^$(key_of types)" .stdout) != *running* ]]
+    ml ps --calls
+    assert_ok
+    assert_no_stderr
+    assert_equal "${#lines[@]}" 4
+    mapfile -t lines < <(grep -A 2 "^$(key_of faults)" .stdout)
+    [[ ${lines[1]} =~ ^\ \ ([0-9]+)\ \ [0-9]+s\ \ hangs\ \ $job_one$ ]]
+    first=${BASH_REMATCH[1]}
+    [[ ${lines[2]} =~ ^\ \ ([0-9]+)\ \ [0-9]+s\ \ hangs_deaf\ \ $job_two$ ]]
+    [ "${BASH_REMATCH[1]}" -gt "$first" ]
+    ml ps --calls --json
+    assert_equal "$(json ".data.workers[] | select(.uuid == \"$(key_of faults)\") | .running_calls, (.running | map([.call > 0, .function, .client, .session]) | tojson)")" \
+        "2"$'\n'"[[true,\"hangs\",$job_one,false],[true,\"hangs_deaf\",$job_two,false]]"
+    assert_equal "$(json ".data.workers[] | select(.uuid == \"$(key_of types)\") | .running_calls, (.running | tojson)")" $'0\n[]'
+    ml ps --json
+    assert_equal "$(json '.data.workers | map(has("running")) | any')" false
+    kill -TERM "$job_one" "$job_two"
+    finish one
+    finish two
+}
+
+@test "ps: an open session is a call that runs, idle or not" {
+    modload load faults 3>&-
+    mkfifo to
+    modload exec --batch faults <to >out 2>err 3>&- &
+    job=$!
+    exec {to}>to
+    echo '{"call":"fine"}' >&"$to"
+    within grep -q ok out
+    ml ps --calls
+    assert_ok
+    [[ ${lines[1]} =~ ^\ \ [0-9]+\ \ [0-9]+s\ \ fine\ \ $job\ \ session$ ]]
+    counts running_calls 1 calls 1
+    exec {to}>&-
+    wait "$job"
+}
+
 @test "ps: each key has its own counters" {
     other=$(modload uuid)
     modload register --name other "$other" "$(modload lookup faults)"
@@ -116,6 +167,10 @@ counts() {
     assert_ok
     assert_stdout_has "$key  does not answer"
     assert_stdout_has "$(key_of types)  "
+    assert_no_stderr
+    ml ps --calls
+    assert_ok
+    assert_stdout_has "$key  does not answer"
     assert_no_stderr
     ml ps --json
     assert_equal "$(json '.data.workers | map(.answers) | sort | map(tostring) | join(" ")')" "false true"

@@ -3,6 +3,7 @@
 
 load helpers
 load plugins
+load registry
 
 setup_file() {
     given_plugins math types
@@ -269,4 +270,77 @@ refuses() {
     MODLOAD_HOME='' ml register --name a "$id" -e 'int one(void) { return 1; }'
     assert_ok
     [ -f me/.local/share/modload/FORMAT ]
+}
+
+@test "register: what is current is no new generation, by whichever word; what differs is one" {
+    modload register --name a "$id" "$math"
+    before=$(snapshot entries history names bundles)
+    for words in "$id $math" "a $math" "--name a $id $math" "${id^^} ${math:0:10}" "a $MODLOAD_BUILD/share/modload/math"; do
+        # shellcheck disable=SC2086
+        ml register $words
+        assert_ok
+        assert_stderr "modload: $id is registered as $math already"
+        assert_equal "$(snapshot entries history names bundles)" "$before"
+    done
+    ml register --json a "$math"
+    assert_equal "$(json '[.data.generation, .data.changed]|tojson')" '[1,false]'
+    ml register --json a "$types"
+    assert_equal "$(json '[.data.generation, .data.changed]|tojson')" '[2,true]'
+    ml register --json --name b a "$types"
+    assert_equal "$(json '[.data.generation, .data.changed]|tojson')" '[3,true]'
+    assert_equal "$(generations "$id")" 3
+}
+
+@test "register: what was taken out goes on with its numbers, and its name is asked for anew" {
+    modload register --name a "$id" "$math"
+    modload unregister a
+    ml register --json --name '' "$id" "$types"
+    assert_ok
+    assert_equal "$(json '[.data.generation, .data.name]|tojson')" '[3,""]'
+    ml lookup a
+    assert_exit 66
+}
+
+@test "register: a name of an entry that was taken out is free, and goes with who has it" {
+    modload register --name a "$id" "$math"
+    modload unregister a
+    other=$(modload uuid)
+    ml register --name a "$other" "$types"
+    assert_ok
+    assert_no_stderr
+    points a "$types"
+    modload rollback "$id" >/dev/null 2>&1
+    points a "$types"
+    points "$id" "$math"
+}
+
+@test "register: killed at any of its steps, the entry is what it was or what it was to be" {
+    modload register --name a "$id" "$math"
+    cp -a "$MODLOAD_HOME" kept
+    old=0 new=0
+    for call in write fsync renameat symlinkat unlinkat; do
+        for ((n = 1; ; n++)); do
+            rm -rf "$MODLOAD_HOME"
+            cp -a kept "$MODLOAD_HOME"
+            killed_at $call $n register --name b "$id" "$types" || break
+            case $(modload lookup "$id") in
+            "$math") old=$((old + 1)) ;;
+            "$types")
+                new=$((new + 1))
+                points b "$types"
+                ml lookup a
+                assert_exit 66
+                ;;
+            *) fail "at $call $n: neither" ;;
+            esac
+            points types "$types"
+            ml register --name b "$id" "$types"
+            assert_ok
+            points b "$types"
+            assert_equal "$(litter)" ""
+        done
+    done
+    echo "before: $old, after: $new"
+    [ $old -gt 1 ]
+    [ $new -gt 2 ]
 }

@@ -15,6 +15,14 @@
 
 #include <cmocka.h>
 
+/* Sanitizers make everything slower, and what takes strings quadratic: rounds are divided by this.
+ */
+#ifdef __SANITIZE_ADDRESS__
+enum { UNIT_SLOWNESS = 5 };
+#else
+enum { UNIT_SLOWNESS = 1 };
+#endif
+
 /* Runs a table of tests: int main(void) { UNIT_RUN(name, tests); } */
 #define UNIT_RUN(name, tests) return cmocka_run_group_tests_name(name, tests, NULL, NULL)
 
@@ -67,6 +75,13 @@ int child_run(int (*body)(void *arg), void *arg);
             return 1;                                                                              \
         }                                                                                          \
     } while (0)
+
+/* Whether AddressSanitizer is in it, whose memory no limit holds. */
+#ifdef __SANITIZE_ADDRESS__
+enum { SANITIZED = true };
+#else
+enum { SANITIZED = false };
+#endif
 
 /* Open descriptors of this process. */
 int count_fds(void);

@@ -1,0 +1,358 @@
+#!/usr/bin/env bats
+# Goal of this test: what export wrote, import takes over, whole or not at all; and what it did not write, import refuses.
+
+load helpers
+load plugins
+load registry
+load transfer
+
+@test "export and import: all that there was" {
+    for words in list "list --removed" "history v" "history w" "history $gone" "list --json" "history --json v"; do
+        # shellcheck disable=SC2086
+        modload $words
+    done >said
+    export MODLOAD_HOME=$there
+    ml import file
+    assert_ok
+    assert_no_stdout
+    assert_stderr "modload: imported 3 entries, 3 of them new or changed, and 4 new bundles"
+    for words in list "list --removed" "history v" "history w" "history $gone" "list --json" "history --json v"; do
+        # shellcheck disable=SC2086
+        modload $words
+    done >says
+    diff said says
+    assert_equal "$(picture "$there")" "$(picture "$here")"
+    ml load v w
+    assert_ok
+    ml exec v v
+    assert_stdout 2
+    ml exec w v
+    assert_stdout 7
+    ml verify
+    assert_ok
+    ml rollback v 1
+    assert_ok
+    ml rollback "$gone"
+    assert_ok
+    ml run --release gone v
+    assert_stdout 8
+    modload release --all
+}
+
+@test "import: twice, or into where it came from, changes nothing" {
+    before=$(picture)
+    ml import file
+    assert_ok
+    assert_stderr "modload: imported 3 entries, 0 of them new or changed, and 0 new bundles"
+    assert_equal "$(picture)" "$before"
+    export MODLOAD_HOME=$there
+    modload import file
+    before=$(picture)
+    ml import file
+    assert_ok
+    assert_equal "$(picture)" "$before"
+}
+
+@test "import: an entry that is there gets a new generation, and keeps its own history" {
+    given_other
+    was=$(modload history --json v | jq -c '.data.generations[0]|del(.current)')
+    ml import file
+    assert_ok
+    assert_stderr "modload: imported 3 entries, 3 of them new or changed, and 4 new bundles"
+    assert_equal "$(generations v)" 2
+    assert_equal "$(modload history --json v | jq -c '.data.generations[-1]|del(.current)')" "$was"
+    assert_equal "$(modload lookup v)" "$(MODLOAD_HOME=$here modload lookup v)"
+    ml run --release v v
+    assert_stdout 2
+    ml rollback v
+    assert_stdout "$own"
+    ml run --release v v
+    assert_stdout 9
+    ml verify
+    assert_ok
+}
+
+@test "import: a name that another entry has there is left out" {
+    export MODLOAD_HOME=$there
+    modload register --name w 11111111-1111-1111-1111-111111111111 -e 'int v(void) { return 9; }' >/dev/null 3>&-
+    ml import file
+    assert_ok
+    ml run --release w v
+    assert_stdout 9
+    other=$(MODLOAD_HOME=$here key_of w)
+    assert_equal "$(modload list | grep -c " w ")" 1
+    ml run --release "$other" v
+    assert_stdout 7
+    ml verify
+    assert_ok
+}
+
+@test "import: an entry keeps the name that it has there" {
+    given_other mine
+    ml import file
+    assert_ok
+    assert_equal "$(key_of mine)" "$id"
+    ml lookup v
+    assert_exit 66
+    ml verify
+    assert_ok
+}
+
+@test "import: what was taken out there is not taken out here" {
+    modload unregister w
+    modload export file
+    key=$(readlink "$BATS_FILE_TMPDIR/home/names/w")
+    export MODLOAD_HOME=$there
+    modload import "$BATS_FILE_TMPDIR/file"
+    ml import file
+    assert_ok
+    assert_equal "$(key_of w)" "${key##*/}"
+    ml run --release w v
+    assert_stdout 7
+}
+
+@test "import: a file that is cut short" {
+    size=$(stat -c %s file)
+    for n in 0 1 3 4 17 100 $((size / 4)) $((size / 2)) $((size - 100)) $((size - 4)) $((size - 1)); do
+        head -c "$n" file >bad
+        refuses 65 bad "cannot unpack 'bad': "
+    done
+}
+
+@test "import: a file with another byte in it" {
+    size=$(stat -c %s file)
+    for at in 0 3 5 64 $((size / 8)) $((size / 4)) $((size / 3)) $((size / 2)) $((size * 2 / 3)) $((size - 100)); do
+        cp file bad
+        byte=$(od -An -tu1 -j "$at" -N 1 file)
+        printf '%b' "$(printf '\\x%02x' $((byte ^ 0x55)))" | dd of=bad bs=1 seek="$at" conv=notrunc status=none
+        MODLOAD_HOME=$there ml import bad
+        case $status in 65 | 77 | 78) ;; *) fail "at $at of $size: $status" ;; esac
+        refuses "$status" bad
+    done
+}
+
+@test "import: a file that is something else" {
+    echo hello >bad
+    refuses 65 bad "cannot unpack 'bad': "
+    mkdir dir
+    refuses 65 dir
+    refuses 66 nowhere "cannot open 'nowhere': No such file or directory"
+    mkdir inside
+    echo hello >inside/file
+    packed
+    refuses 65 bad "'bad' is no export of modload: it has no modload-export"
+    unpacked
+    : >inside/more
+    packed
+    refuses 65 bad "'bad' is no export of modload: it holds other files"
+    rm inside/more
+    echo "modload export one" >inside/modload-export
+    packed
+    refuses 65 bad "'bad' is no export of modload: its modload-export says something else"
+    echo "modload export 2" >inside/modload-export
+    packed
+    refuses 78 bad "'bad' has form 2; this modload knows form 1"
+}
+
+@test "import: what packs and unpacks stays what it was" {
+    unpacked
+    packed
+    export MODLOAD_HOME=$there
+    ml import bad
+    assert_ok
+    assert_equal "$(picture "$there")" "$(picture "$here")"
+}
+
+@test "import: files that a stranger may have made" {
+    unpacked
+    ln -s /etc/passwd inside/bundles/link
+    packed
+    refuses 77 bad "cannot unpack 'bad': 'bundles/link' is a symbolic link"
+    rm inside/bundles/link
+    mkfifo inside/fifo
+    packed
+    refuses 77 bad "cannot unpack 'bad': 'fifo' is a FIFO"
+    rm inside/fifo
+    packed --transform 's,^history,../escaped,'
+    refuses 77 bad "cannot unpack 'bad': '../escaped' climbs out"
+    packed --transform "s,^history,$PWD/escaped,"
+    refuses 77 bad "cannot unpack 'bad': '$PWD/escaped' is an absolute path"
+    packed --transform 's,^modload-export,history,'
+    refuses 77 bad "cannot unpack 'bad': "
+    [ ! -e escaped ]
+    assert_equal "$(find "$BATS_TEST_TMPDIR" -name escaped)" ""
+}
+
+@test "import: a bundle that is not what it says it is" {
+    name=$(modload lookup v)
+    for damage in 'printf X >>plugin.so' 'printf X >>source/stdin.c' ': >SHA256SUMS' 'rm plugin.so' 'rm build.json' ': >more' \
+        'printf X >>plugin.so; sha256sum build.json manifest.json name plugin.so source/* >SHA256SUMS'; do
+        unpacked
+        (cd "inside/bundles/$name" && eval "$damage")
+        packed
+        refuses 77 bad "'bad': bundle '$name' is not what it says it is: "
+        assert_stderr_has "  hint: nothing was imported"
+    done
+    unpacked
+    mv "inside/bundles/$name" inside/bundles/b-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+    packed
+    refuses 77 bad "'bad': bundle 'b-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' is not what it says it is: "
+    mv inside/bundles/b-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa inside/bundles/else
+    packed
+    refuses 65 bad "'bad' is no export of modload: something that is no bundle is among the bundles"
+}
+
+@test "import: a history that is damaged" {
+    unpacked
+    rm inside/history
+    packed
+    refuses 65 bad "'bad' is no export of modload: it has no history"
+    unpacked
+    truncate -s -1 inside/history
+    packed
+    refuses 65 bad "'bad' is no export of modload: its history does not end"
+    for n in 1 3; do
+        for change in 's/T/X/' 's/^./z/' 's/.$/z/' 's/ /  /' 's/.*//'; do
+            unpacked
+            sed -i "$n$change" inside/history
+            packed
+            refuses 77 bad "'bad': line $n of its history is damaged"
+        done
+    done
+}
+
+@test "import: a history whose bundle is not in the file" {
+    unpacked
+    name=$(modload lookup v)
+    rm -r "inside/bundles/$name"
+    packed
+    before=$(picture)
+    ml import bad # it is here
+    assert_ok
+    assert_equal "$(picture)" "$before"
+    export MODLOAD_HOME=$there
+    ml import bad
+    [ "$status" -ne 0 ]
+    assert_stderr_has "'bad': bundle '$name' of key "
+    assert_equal "$(modload list --removed)" ""
+    assert_equal "$(find "$there"/{bundles,entries,history,names} -mindepth 1)" ""
+    assert_equal "$(litter)" ""
+}
+
+# sealed LINE...: each with its hash
+sealed() {
+    local line
+    for line; do
+        echo "$line $(fnv1a "$line")"
+    done
+}
+
+@test "import: a history that no registry writes" {
+    local bundle
+    bundle=$(modload lookup v)
+    line="$id 1 2026-01-02T03:04:05Z register - $bundle v v@1 -"
+    for last in "$line" "${line/ 1 / 2 }" "${line/ 1 / 1000000000 }" "$id 4 2026-01-02T03:04:05Z pin - - - - -"; do
+        unpacked
+        sealed "${line/ 1 / 3 }" "$last" >inside/history
+        packed
+        refuses 77 bad "'bad': the history of key $id is not in order"
+        assert_stderr_has "  hint: nothing was imported"
+    done
+}
+
+@test "import: an entry is counted once, however often it and its neighbour have changed" {
+    neighbour=${id%?????}$(printf %05x $(((0x${id: -5} + 1) % 0x100000)))
+    modload register --name x "$neighbour" "$(modload lookup v)"
+    modload register v "$(modload lookup w)"
+    modload register x "$(modload lookup w)"
+    ml export file
+    assert_ok
+    export MODLOAD_HOME=$there
+    ml import file
+    assert_ok
+    assert_stderr "modload: imported 4 entries, 4 of them new or changed, and 4 new bundles"
+}
+
+@test "import: beside a writer it waits; a lock that is not given changes nothing" {
+    given_other
+    modload register v -e 'int v(void) { return 10; }' 3>&-
+    stopped_writer fsync rollback v
+    bundles=$(ls "$there/bundles")
+    ml import --wait 100ms file
+    assert_exit 75
+    assert_stderr_has "is locked by another modload (pid $writer"
+    assert_equal "$(ls "$there/bundles")" "$bundles"
+    writer_goes_on
+    assert_ok
+    ml import file
+    assert_ok
+}
+
+@test "import: killed at whatever call, it is there whole or not at all" {
+    want=$(picture) killed=0
+    export MODLOAD_HOME=$there
+    for call in renameat2 renameat symlinkat unlinkat fsync pwrite64 mkdirat; do
+        for n in 1 2 3 5 8 13; do
+            rm -rf "$there"
+            killed_at $call $n import file || break
+            killed=$((killed + 1))
+            ml list --removed
+            assert_ok
+            if [ -n "$output" ] || [ -n "$(modload list)" ]; then
+                [ "$(modload list | wc -l)" -eq 2 ]
+                [ "$(generations v)" -eq 2 ]
+            fi
+            ml import file
+            assert_ok
+            assert_equal "$(picture)" "$want"
+            assert_equal "$(litter)" ""
+        done
+    done
+    [ $killed -ge 12 ] || fail "killed $killed times only"
+}
+
+@test "import: killed over entries that are there, these are as they were or as they are to be" {
+    given_other
+    killed=0
+    cp -a "$there" kept
+    for call in renameat symlinkat unlinkat fsync; do
+        for n in 1 2 4; do
+            rm -rf "$there"
+            cp -a kept "$there"
+            killed_at $call $n import file || break
+            killed=$((killed + 1))
+            now=$(modload lookup v)
+            if [ "$now" = "$own" ]; then
+                assert_equal "$(modload list | wc -l | tr -d ' ')" 1
+                assert_equal "$(generations v)" 1
+            else
+                assert_equal "$(modload list | wc -l | tr -d ' ')" 2
+                assert_equal "$(generations v)" 2
+            fi
+            ml import file
+            assert_ok
+            ml verify
+            assert_ok
+            assert_equal "$(generations v)" 2
+            assert_equal "$(litter)" ""
+        done
+    done
+    [ $killed -ge 6 ] || fail "killed $killed times only"
+}
+
+@test "import: who is told to end changes nothing" {
+    given_other
+    stopped_writer fsync pin v
+    modload import --wait 60s file >out 2>err 3>&- &
+    waiting=$!
+    within waits_for_lock $waiting
+    kill -TERM $waiting
+    status=0
+    wait $waiting || status=$?
+    assert_exit 143
+    writer_goes_on
+    modload unpin v
+    assert_equal "$(modload lookup v)" "$own"
+    assert_equal "$(modload list | wc -l | tr -d ' ')" 1
+    assert_equal "$(litter)" ""
+}
