@@ -12,8 +12,10 @@ include scripts/mk/config.mk
 include scripts/mk/build.mk
 include scripts/mk/programs.mk
 include scripts/mk/tests.mk
+include scripts/mk/harness.mk
 include scripts/mk/quality.mk
 include scripts/mk/install.mk
+include scripts/mk/fuzz.mk
 
 .PHONY: help
 help: ## say what each target does

@@ -5,7 +5,8 @@ LIBEXEC := $(BUILD)/libexec/modload
 BASE_SRC   := $(sort $(wildcard lib/base/*.c))
 STORE_SRC  := $(sort $(wildcard registry_store/*.c))
 CLIENT_SRC := $(sort $(wildcard lib/client/*.c))
-MAKE_SRC   := $(sort $(wildcard lib/build/*.c))
+PACK_SRC   := $(sort $(wildcard lib/archive/*.c))
+MAKE_SRC   := $(sort $(wildcard lib/build/*.c lib/transfer/*.c))
 WORKER_SRC := $(sort $(wildcard lib/worker/*.c))
 CMD_SRC    := $(sort $(filter-out cmd/main.c,$(wildcard cmd/*.c)))
 objects = $(patsubst %.c,$(O)/%.o,$(1))
@@ -22,7 +23,7 @@ SOVERSION := 0
 all: $(PROGRAMS) $(BUILD)/lib/libmodload.so.$(SOVERSION) $(HEADERS) $(SHARE) ## build everything into build/
 
 $(LIGHT_LIB): $(call objects,$(BASE_SRC) $(STORE_SRC) $(CLIENT_SRC))
-$(HEAVY_LIB): $(call objects,$(MAKE_SRC))
+$(HEAVY_LIB): $(call objects,$(MAKE_SRC) $(PACK_SRC))
 $(CMD_LIB): $(call objects,$(CMD_SRC))
 $(LIGHT_LIB) $(HEAVY_LIB) $(CMD_LIB):
 	$(call say,AR,$@)

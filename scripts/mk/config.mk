@@ -16,7 +16,9 @@ INCLUDES := -Ilib -Ilib/include -I.
 ifdef SAN
 SAN_FLAGS  := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 BASE_FLAGS += $(SAN_FLAGS)
-FRONT_LINK := $(SAN_FLAGS)
+# Of the front the tests start thousands: with the sanitizers inside it starts a fifth faster, and with the search for
+# leaks a third. Clang does that by itself.
+FRONT_LINK := $(SAN_FLAGS) $(if $(findstring clang,$(CC)),,-static-libasan -static-libubsan)
 else
 BASE_FLAGS += $(if $(findstring -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 FRONT_LINK := -static

@@ -13,7 +13,7 @@ $(LIBEXEC)/modload-worker: $(call objects,$(WORKER_SRC)) $(LIGHT_LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(LINK_FLAGS) -o $@ $^ $(STATIC_CRYPTO)
 
-$(BUILD)/lib/libmodload.so.$(SOVERSION): $(call objects,$(BASE_SRC) $(STORE_SRC) $(CLIENT_SRC) $(MAKE_SRC)) lib/libmodload.sym
+$(BUILD)/lib/libmodload.so.$(SOVERSION): $(call objects,$(BASE_SRC) $(STORE_SRC) $(CLIENT_SRC) $(PACK_SRC) $(MAKE_SRC)) lib/libmodload.sym
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -shared $(LINK_FLAGS) -Wl,-soname,$(@F) \
 	    -Wl,--version-script=lib/libmodload.sym -o $@ $(filter %.o,$^) $(BUILD_LIBS)
