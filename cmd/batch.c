@@ -13,11 +13,13 @@
 #include "base/fs.h"
 #include "base/scope.h"
 #include "cmd/command.h"
+#include "cmd/crash.h"
 
 enum {
     CHUNK = 1 << 16,
     LINE_MAX = 128 << 20, /* all arguments of a call are 64 MiB at most; escapes make them longer */
     ID_SHORT = 24,        /* an id that needs no memory of its own */
+    TRACES = 20,          /* crashes that are explained, 30 ms each; of others the place is told */
     LOOKS = 200,          /* before what there is of an answer is written out */
 };
 
@@ -43,6 +45,7 @@ struct batch {
     struct due due[ML_SESSION_CALLS];
     size_t first, n_due;
     bool any_failed;
+    unsigned n_crashes;
 };
 
 /* ---- output ---- */
@@ -58,7 +61,7 @@ static int flush(struct batch *b)
     return 0;
 }
 
-static void put_error(struct json *out, const struct ml_error *err)
+static void put_error(struct json *out, const struct ml_error *err, const struct crash_told *crash)
 {
     buf_str(&out->out, "\"status\":\"error\",\"error\":");
     json_open(out, '{');
@@ -68,11 +71,14 @@ static void put_error(struct json *out, const struct ml_error *err)
         json_pair(out, "hint", err->hint);
     json_key(out, "exit_code");
     json_int(out, err->status);
+    crash_json(out, err, crash);
     json_close(out, '}');
 }
 
-/* Takes the oldest line off the list. `err` is null for a result. */
-static void put_outcome(struct batch *b, const struct ml_value *value, const struct ml_error *err)
+/* Takes the oldest line off the list: `value` is null for a failure, then `err` and `crash`
+ * count. */
+static void put_outcome(struct batch *b, const struct ml_value *value, const struct ml_error *err,
+                        const struct crash_told *crash)
 {
     struct due *due = &b->due[b->first];
     struct buf *out = &b->out.out;
@@ -83,9 +89,9 @@ static void put_outcome(struct batch *b, const struct ml_value *value, const str
         buf_add(out, due->long_id ? due->long_id : due->id, due->id_size);
         buf_char(out, ',');
     }
-    if (err != NULL) {
+    if (value == NULL) {
         b->any_failed = true;
-        put_error(&b->out, err);
+        put_error(&b->out, err, crash);
     } else {
         buf_str(out, "\"status\":\"ok\",\"data\":");
         value_json(&b->out, value);
@@ -213,14 +219,39 @@ static int feed(struct batch *b)
     return 0;
 }
 
+/* The oldest line has failed without any call: it was none, or the session is over. */
+static void put_failure(struct batch *b, const struct ml_error *err)
+{
+    static const struct crash_told none = {0};
+    put_outcome(b, NULL, err, &none);
+}
+
 /* The session is over: so are all calls of it. */
 static void put_lost(struct batch *b)
 {
     const struct ml_error err = b->in->err;
     while (b->n_due > 0)
-        put_outcome(b, NULL, b->due[b->first].fault ? b->due[b->first].fault : &err);
+        put_failure(b, b->due[b->first].fault ? b->due[b->first].fault : &err);
     flush(b); /* the error that is told is the one that ended the session */
     b->in->err = err;
+}
+
+/* The oldest call has failed. What has been answered before is not held back while its crash is
+ * looked at. */
+static int put_failed_call(struct batch *b, const struct ml_error *err)
+{
+    struct ml_crash crash;
+    struct crash_told told = {0};
+    int status = 0;
+    ml_session_crash(b->session, &crash);
+    bool explained = crash.signal != 0 && b->n_crashes++ < TRACES;
+    if (explained)
+        status = flush(b);
+    crash_tell(b->in, &crash, explained, &told);
+    put_outcome(b, NULL, err, &told);
+    crash_told_free(&told);
+    ml_crash_done(&crash);
+    return status;
 }
 
 /* Waits for the oldest outcome. -1: the session is over. */
@@ -233,7 +264,9 @@ static int receive(struct batch *b)
         b->in->err = err;
         return -1;
     }
-    put_outcome(b, &value, status < 0 ? &err : NULL);
+    if (status < 0)
+        return put_failed_call(b, &err);
+    put_outcome(b, &value, NULL, NULL);
     ml_value_done(&value);
     return 0;
 }
@@ -256,7 +289,7 @@ static int turn(struct batch *b)
     if (b->n_due == 0)
         return b->ended ? 1 : flush(b) < 0 ? -1 : read_more(b, true);
     if (b->due[b->first].fault != NULL) {
-        put_outcome(b, NULL, b->due[b->first].fault);
+        put_failure(b, b->due[b->first].fault);
         return 0;
     }
     if (!ml_session_ready(b->session)) {

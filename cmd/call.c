@@ -57,7 +57,7 @@ int call_and_answer(struct invocation *in, const struct ml_key *key, char **word
         .crash = &crash,
     };
     if (ml_exec(in->ctx, key, &call, &value, &in->err) < 0) {
-        explain_crash(in, &crash);
+        crash_tell(in, &crash, true, &in->crash);
         ml_crash_done(&crash);
         return failed_or_signalled(in);
     }

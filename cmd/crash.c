@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/prefix.h"
 #include "base/scope.h"
+#include "base/signal-word.h"
 
 enum { EXPLAIN_MS = 2000, EXPLAINED_MAX = 1 << 20 };
 
@@ -132,19 +133,41 @@ static bool take_answer(struct crash_told *told, const struct buf *out)
     return true;
 }
 
-/* Without names there is still the one place that the record itself tells. */
-void explain_crash(struct invocation *in, const struct ml_crash *crash)
+void crash_tell(const struct invocation *in, const struct ml_crash *crash, bool names,
+                struct crash_told *told)
 {
     BUF_AUTO out = BUF_INIT;
     if (crash->signal == 0)
         return;
-    in->crash.has_address = crash->has_address;
-    in->crash.address = crash->address;
-    if (run_core(in, crash, &out) && take_answer(&in->crash, &out))
+    told->has_address = crash->has_address;
+    told->address = crash->address;
+    if (names && run_core(in, crash, &out) && take_answer(told, &out))
         return;
     struct ml_frame here = {
         .function = "", .file = "", .object = crash->object, .offset = crash->offset};
     struct ml_backtrace trace = {.frames = &here, .n = 1};
-    backtrace_json(&in->crash.json, &trace);
-    backtrace_text(&in->crash.lines, &trace);
+    backtrace_json(&told->json, &trace);
+    backtrace_text(&told->lines, &trace);
+}
+
+void crash_told_free(struct crash_told *told)
+{
+    buf_free(&told->lines);
+    json_free(&told->json);
+    *told = (struct crash_told){0};
+}
+
+void crash_json(struct json *j, const struct ml_error *err, const struct crash_told *told)
+{
+    char word[SIGNAL_WORD];
+    if (err->status <= ML_SIGNAL || strcmp(err->outcome, "plugin_error") != 0)
+        return;
+    json_pair(j, "signal", signal_word(err->status - ML_SIGNAL, word));
+    if (told->has_address)
+        put_hex(j, "address", told->address);
+    if (!json_is_whole(&told->json))
+        return;
+    json_key(j, "backtrace");
+    buf_add(&j->out, told->json.out.data, told->json.out.len);
+    j->comma = true;
 }

@@ -17,7 +17,14 @@ void put_hex(struct json *j, const char *key, uint64_t value);
  * line, then the lines. In modload-core only, and in no help. */
 #define BACKTRACE_COMMAND "backtrace"
 
-/* Puts what is known of a crash beside the error of `in`. */
-void explain_crash(struct invocation *in, const struct ml_crash *crash);
+/* Says in `told` what is known of a crash: its address and the functions that led there; without
+ * `names` only the place itself, which costs no process. Nothing, where nothing is known. */
+void crash_tell(const struct invocation *in, const struct ml_crash *crash, bool names,
+                struct crash_told *told);
+void crash_told_free(struct crash_told *told);
+
+/* Adds to an object that tells of an error what belongs to it when a call died of a signal: nothing
+ * for any other error. */
+void crash_json(struct json *j, const struct ml_error *err, const struct crash_told *told);
 
 #endif

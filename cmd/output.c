@@ -76,26 +76,6 @@ int failed(const struct invocation *in)
     return in->err.status ? in->err.status : ML_BUG;
 }
 
-/* Of a call that died of a signal; what is known of how depends on what it left. */
-static void put_crash(const struct invocation *in, struct json *j)
-{
-    char name[32];
-    int signo = in->err.status - ML_SIGNAL;
-    const char *word = sigabbrev_np(signo);
-    if (word != NULL)
-        snprintf(name, sizeof name, "SIG%s", word);
-    else
-        snprintf(name, sizeof name, "%d", signo);
-    json_pair(j, "signal", name);
-    if (in->crash.has_address)
-        put_hex(j, "address", in->crash.address);
-    if (!json_is_whole(&in->crash.json))
-        return;
-    json_key(j, "backtrace");
-    buf_add(&j->out, in->crash.json.out.data, in->crash.json.out.len);
-    j->comma = true;
-}
-
 static void put_error(const struct invocation *in, struct json *j)
 {
     const struct ml_error *err = &in->err;
@@ -105,8 +85,7 @@ static void put_error(const struct invocation *in, struct json *j)
     json_pair(j, "hint", err->hint);
     if (err->outcome[0] != '\0')
         json_pair(j, "outcome", err->outcome);
-    if (err->status > ML_SIGNAL && strcmp(err->outcome, "plugin_error") == 0)
-        put_crash(in, j);
+    crash_json(j, err, &in->crash);
     json_close(j, '}');
 }
 
@@ -259,8 +238,7 @@ int invocation_finish(struct invocation *in, int status)
     free(in->args);
     buf_free(&in->text);
     json_free(&in->data);
-    buf_free(&in->crash.lines);
-    json_free(&in->crash.json);
+    crash_told_free(&in->crash);
     return status;
 }
 

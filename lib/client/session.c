@@ -13,6 +13,7 @@
 #include "base/scope.h"
 #include "client/channel.h"
 #include "client/outcome.h"
+#include "client/wire-crash.h"
 #include "client/wire.h"
 
 enum {
@@ -44,6 +45,7 @@ struct ml_session {
     bool over;
     struct ml_error why;
     struct buf payload;
+    bool failed; /* it holds a failure's outcome, whole */
     struct pending pending[ML_SESSION_CALLS];
 };
 
@@ -343,6 +345,7 @@ int ml_session_receive(struct ml_session *s, struct ml_value *result, struct ml_
 {
     const struct pending *p = &s->pending[s->received % ML_SESSION_CALLS];
     uint64_t number;
+    s->failed = false;
     if (s->over)
         return end(s, err);
     if (s->sent == s->received)
@@ -357,9 +360,10 @@ int ml_session_receive(struct ml_session *s, struct ml_value *result, struct ml_
     s->step = 0;
     s->waits = 0;
     int status = wire_get_outcome(&s->payload, result, err);
-    if (status < 0)
+    s->failed = status < 0;
+    if (s->failed)
         outcome_context(p->function, s->uuid, err);
-    if (s->payload.cap > KEEP)
+    else if (s->payload.cap > KEEP)
         buf_free(&s->payload);
     return status;
 }
@@ -370,6 +374,13 @@ int ml_session_call(struct ml_session *s, const struct ml_call *call, struct ml_
     if (ml_session_send(s, call, err) < 0)
         return -1;
     return ml_session_receive(s, result, err);
+}
+
+void ml_session_crash(const struct ml_session *s, struct ml_crash *ret)
+{
+    *ret = (struct ml_crash){0};
+    if (s->failed)
+        wire_get_crash(&s->payload, ret);
 }
 
 size_t ml_session_pending(const struct ml_session *s)

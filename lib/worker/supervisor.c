@@ -215,7 +215,7 @@ void supervisor_outcome(struct supervised *s, enum ending ending, struct buf *pa
             ending = ENDED_LIMIT;
         explain(ending, s, &err);
         wire_put_error(payload, &err);
-        if (ending == ENDED_ITSELF && s->fds[HANDOVER_CHANNEL] < 0)
+        if (ending == ENDED_ITSELF)
             crash_put(&s->report->crash, &s->end, payload);
     }
     count(s->setup->counters, &err, err.status == 0);

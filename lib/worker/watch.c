@@ -86,19 +86,23 @@ static int replace_call(struct watch *w)
 
 /* ---- answering for it ---- */
 
-static bool client_gone(const struct watch *w)
+/* The client or the worker has gone. */
+static bool is_left(const struct watch *w)
 {
-    struct pollfd p = {.fd = conn(w), .events = POLLRDHUP};
-    return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+    struct pollfd p[2] = {{.fd = conn(w), .events = POLLRDHUP},
+                          {.fd = w->s->setup->lifeline, .events = POLLIN}};
+    return poll(p, 2, 0) > 0 &&
+           (p[1].revents != 0 || (p[0].revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
 }
 
-/* Waits until there is room, for as long as the client lives. */
+/* Waits until there is room, for as long as there is somebody to make it: what is known of a crash
+ * may be more than a ring holds. */
 static int await_room(struct watch *w)
 {
     ssize_t room;
     while ((room = ring_ready(&w->out)) == 0) {
         ring_wait(&w->out, AGAIN_MS);
-        if (client_gone(w))
+        if (is_left(w))
             return -1;
     }
     return (int)room;

@@ -121,6 +121,56 @@ $(at calls)"
     says_but_libc "sorts: it crashed: SIGSEGV (Segmentation fault) reading address 0x0" read_at compare sorts
 }
 
+@test "crash: in a batch it is told in its own line" {
+    ml exec --batch crashes < <(
+        echo '{"call":"fine","id":1}'
+        echo '{"call":"reads","args":[0],"id":2}'
+        echo '{"call":"aborts","id":3}'
+        echo '{"call":"fails","id":4}'
+        echo '{"call":"overflows","args":[0],"id":5}' # with more of a stack than a session's memory holds
+        echo '{"call":"fine","id":6}'
+    )
+    assert_exit 1
+    assert_no_stderr
+    assert_equal "$(jq -c '[.id, .status]' .stdout | tr '\n' ' ')" \
+        '[1,"ok"] [2,"error"] [3,"error"] [4,"error"] [5,"error"] [6,"ok"] '
+    assert_equal "$(jq -r 'select(.id == 2).error | .code, .exit_code, .signal, .address' .stdout)" \
+        $'plugin_error\n139\nSIGSEGV\n0x0'
+    assert_equal "$(jq -r 'select(.id == 2).error.backtrace[] | "  at \(.function) (\(.file):\(.line))"' .stdout)" \
+        "$(at read_at reads)"
+    assert_equal "$(jq -r 'select(.id == 3).error | .signal, has("address"), .backtrace[-1].function' .stdout)" \
+        $'SIGABRT\nfalse\naborts'
+    assert_equal "$(jq -r 'select(.id == 4).error | has("signal"), has("backtrace")' .stdout)" $'false\nfalse'
+    assert_equal "$(jq -r 'select(.id == 5).error.backtrace[0] | .function' .stdout)" overflows
+}
+
+@test "crash: one after the other, some of them with all that led there" {
+    for _ in {1..22}; do echo '{"call":"reads","args":[0]}'; done >calls
+    ml exec --batch crashes <calls
+    assert_exit 1
+    assert_equal "$(jq '.error.backtrace|length' .stdout | uniq -c | tr -s ' \n' ' ')" " 20 2 2 1 "
+    assert_equal "$(tail -n 1 .stdout | jq -r '.error.backtrace[0] | .function, .object')" $'null\nplugin.so'
+    assert_equal "$(jq '.error.backtrace[0].offset' .stdout | sort -u | wc -l)" 1
+}
+
+@test "crash: a session whose client takes nothing is over with its worker" {
+    mkfifo answers
+    for _ in {1..40}; do echo '{"call":"overflows","args":[0]}'; done >calls
+    modload exec --batch crashes <calls >answers 2>err 3>&- & # which it cannot even open
+    batch=$!
+    exec 9<answers
+    read -r -u 9 _
+    kill -STOP "$batch" # it takes no more out of its session's memory
+    ml release crashes
+    assert_ok
+    kill -CONT "$batch"
+    cat <&9 >rest
+    wait "$batch" || status=$?
+    assert_equal "$status" 69
+    exec 9<&-
+    pid=
+}
+
 @test "crash: in a thread, and in all of them at once" {
     crashes 11 in_thread 0
     says_but_libc "in_thread: it crashed: SIGSEGV (Segmentation fault) reading address 0x0" read_at thread

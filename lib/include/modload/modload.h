@@ -723,6 +723,11 @@ int ml_session_send(struct ml_session *session, const struct ml_call *call, stru
  * -1 and ML_USAGE. */
 int ml_session_receive(struct ml_session *session, struct ml_value *result, struct ml_error *err);
 
+/* What is known of the crash with which the call ended whose outcome was received last; `*ret` is
+ * emptied first, stays so where it was no crash, or memory is out, and is the caller's, who gives
+ * it to ml_crash_done(). What was asked for once costs as much the second time. */
+void ml_session_crash(const struct ml_session *session, struct ml_crash *ret);
+
 /* How many calls are under way. Never fails. */
 size_t ml_session_pending(const struct ml_session *session);
 
