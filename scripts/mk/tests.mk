@@ -21,6 +21,8 @@ coverage: ## which lines the tests reach
 	+@MAKE='$(MAKE)' sh scripts/coverage
 bench: all $(BENCH) ## measure against a bare program, beside the goals
 	@sh scripts/bench $(BUILD)
+bench-peers: ## install what make bench compares with
+	@sh scripts/bench-peers $(BUILD)
 bench-scale: all $(SCALE) ## measure registries of SIZES="10 10000 1000000" entries, beside SQLite
 	@sh scripts/bench-scale $(BUILD)
 
@@ -48,4 +50,4 @@ $(BUILD)/bench/null: $(O)/tests/bench/null.o
 $(BUILD)/bench/plugin.so: $(wildcard manifests/math/*.c manifests/math/src/*.c)
 	$(Q)mkdir -p $(@D) && $(CC) -O2 -fPIC -shared -Ilib/include -o $@ $^ -lm
 
-.PHONY: check check-unit check-cli check-e2e check-asan coverage bench bench-scale unit-tests
+.PHONY: check check-unit check-cli check-e2e check-asan coverage bench bench-peers bench-scale unit-tests
