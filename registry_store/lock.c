@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/proc.h"
 #include "base/scope.h"
 #include "registry_store/internal.h"
 
@@ -23,33 +24,19 @@ static void lock_sign(const struct store *store, int fd)
         return; /* only the message would have been better for it */
 }
 
-/* Whether a process is stopped (proc(5): the state follows the name, which may hold anything, so
- * the last parenthesis counts). */
-static bool is_stopped(long pid)
-{
-    char path[32];
-    BUF_AUTO stat = BUF_INIT;
-    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-    if (fs_read_file(AT_FDCWD, path, &stat, 4096) < 0)
-        return false;
-    const char *name_end = strrchr(buf_text(&stat), ')');
-    return name_end != NULL &&
-           (strncmp(name_end, ") T", 3) == 0 || strncmp(name_end, ") t", 3) == 0);
-}
-
 /* Reads without the lock, so it may find half of a line: good enough for a message. A holder that
  * is stopped will not let go by itself, however long one waits. */
 static int lock_busy(struct store *store, struct ml_error *err)
 {
     BUF_AUTO holder = BUF_INIT;
-    long pid = 0;
+    int pid = 0;
     if (fs_read_file(store->fd, "locks/write", &holder, 4096) == 0 && holder.len > 0)
         holder.data[strcspn(holder.data, "\n")] = '\0';
-    bool stopped = sscanf(buf_text(&holder), "pid %ld", &pid) == 1 && pid > 0 && is_stopped(pid);
+    bool stopped = sscanf(buf_text(&holder), "pid %d", &pid) == 1 && proc_is_stopped(pid);
     ml_error_set(err, ML_BUSY, NULL, "registry '%s' is locked by another modload (%s%s)",
                  store->home, holder.len > 0 ? holder.data : "unknown", stopped ? ", stopped" : "");
     if (stopped)
-        return ml_error_hint(err, "it was stopped: let it go on (kill -CONT %ld) or end it", pid);
+        return ml_error_hint(err, "it was stopped: let it go on (kill -CONT %d) or end it", pid);
     return ml_error_hint(err, "try again, or wait longer: --wait 60s");
 }
 

@@ -1,7 +1,6 @@
 /* The registry is looked at from outside (registry_store/inspect.c): opening it would refuse just
  * those that somebody asks about. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/fs.h"
+#include "base/proc.h"
 #include "base/scope.h"
 #include "client/doctor.h"
 
@@ -176,18 +175,6 @@ static void space_look(struct doctor *d, const struct store_inspection *r)
 
 /* ---- what goes on in it ---- */
 
-/* 'T' for one that was stopped; 0 when there is none. proc(5): the name may hold anything. */
-static char process_state(int pid)
-{
-    BUF_AUTO stat = BUF_INIT;
-    char path[32];
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    if (pid <= 0 || fs_read_file(AT_FDCWD, path, &stat, 4096) < 0)
-        return 0;
-    const char *end = strrchr(buf_text(&stat), ')');
-    return end != NULL && end[1] == ' ' ? end[2] : 0;
-}
-
 /* How long the lock has been held, by what the holder wrote; 0 when that is not known. */
 static long held_for(const char *text)
 {
@@ -209,10 +196,9 @@ static void lock_look(struct doctor *d, const struct store_inspection *r)
         doctor_tell(d, ML_HEALTH_OK, name, "free");
         return;
     }
-    char state = process_state(r->lock_pid);
     long seconds = held_for(r->lock_text);
     const char *who = *r->lock_text ? r->lock_text : "nobody said who";
-    if (state == 'T' || state == 't') {
+    if (proc_is_stopped(r->lock_pid)) {
         doctor_tell(d, ML_HEALTH_PROBLEM, name, "held by a process that is stopped (%s)", who);
         doctor_hint(d, "let it go on: kill -CONT %d; or end it: kill -KILL %d", r->lock_pid,
                     r->lock_pid);

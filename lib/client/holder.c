@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/proc.h"
 #include "base/scope.h"
 #include "client/outcome.h"
 #include "client/start.h"
@@ -54,26 +55,19 @@ int worker_pidfd(struct ml_ctx *ctx, const char *uuid)
 
 /* ---- whether it can run ---- */
 
-/* Field 1 of schedstat, ns (Documentation/scheduler/sched-stats.rst), and field 3 of stat, behind
- * the last ')' since a program's name may hold any (proc(5)): both of the first thread, which is
- * the one that answers. */
+/* Field 1 of schedstat, ns (Documentation/scheduler/sched-stats.rst). It and the state are those of
+ * the first thread, which is the one that answers. */
 static bool read_share(pid_t pid, struct worker_share *ret)
 {
     char path[64];
     unsigned long long ran;
-    BUF_AUTO stat = BUF_INIT;
+    struct proc_stat stat;
     BUF_AUTO sched = BUF_INIT;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    if (fs_read_file(AT_FDCWD, path, &stat, 4096) < 0)
-        return false;
     snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
-    if (fs_read_file(AT_FDCWD, path, &sched, 256) < 0 ||
+    if (!proc_stat_read(pid, &stat) || fs_read_file(AT_FDCWD, path, &sched, 256) < 0 ||
         sscanf(buf_text(&sched), "%llu", &ran) != 1)
         return false;
-    const char *state = strrchr(buf_text(&stat), ')');
-    if (state == NULL || strlen(state) < 3)
-        return false;
-    *ret = (struct worker_share){.ran_ns = ran, .seen_ns = ran, .state = state[2]};
+    *ret = (struct worker_share){.ran_ns = ran, .seen_ns = ran, .state = stat.state};
     return true;
 }
 

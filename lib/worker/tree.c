@@ -21,6 +21,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/proc.h"
 #include "base/scope.h"
 
 /* A process that was found beneath us, held by a pidfd: its number may go to a stranger, this may
@@ -60,19 +61,11 @@ static bool kept(const struct tree *tree, pid_t pid)
     return false;
 }
 
-/* The parent of `pid` as /proc has it: the second field behind the name, which may hold anything.
- * -1 when it is gone. The last ')' ends the name (proc(5)), since a name may hold one, and
- * spaces. */
+/* -1 when it is gone. */
 static pid_t parent_of(pid_t pid)
 {
-    char path[64];
-    int parent;
-    BUF_AUTO text = BUF_INIT;
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    if (fs_read_file(AT_FDCWD, path, &text, 4096) < 0)
-        return -1;
-    const char *behind = strrchr(buf_text(&text), ')');
-    return behind != NULL && sscanf(behind, ") %*c %d", &parent) == 1 ? parent : -1;
+    struct proc_stat stat;
+    return proc_stat_read(pid, &stat) ? stat.parent : -1;
 }
 
 /* Stops a process that was listed as a child of `parent`, if it is still that one. The pidfd is
