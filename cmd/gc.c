@@ -1,25 +1,9 @@
 /* modload gc: removes what nothing points at. */
-#include <inttypes.h>
-
+#include "base/size.h"
 #include "cmd/command.h"
 
 /* How long the log of a worker that has gone is kept: long enough to ask why, after a weekend. */
 enum { LOGS_KEPT_MS = 7 * 24 * 3600 * 1000 };
-
-/* "512 B", "1.5 MiB": binary units (IEC 80000-13). */
-static void put_size(struct buf *text, uint64_t bytes)
-{
-    static const char *const unit[] = {"KiB", "MiB", "GiB", "TiB"};
-    double size = (double)bytes / 1024;
-    unsigned u = 0;
-    if (bytes < 1024) {
-        buf_fmt(text, "%" PRIu64 " B", bytes);
-        return;
-    }
-    for (; size >= 1024 && u < 3; u++)
-        size /= 1024;
-    buf_fmt(text, "%.1f %s", size, unit[u]);
-}
 
 static int show_freed(const char *bundle, uint64_t bytes, void *arg)
 {
@@ -31,19 +15,17 @@ static int show_freed(const char *bundle, uint64_t bytes, void *arg)
         json_uint(&in->data, bytes);
         json_close(&in->data, '}');
     } else {
-        buf_fmt(&in->text, "%s  ", bundle);
-        put_size(&in->text, bytes);
-        buf_char(&in->text, '\n');
+        char size[SIZE_TEXT];
+        buf_fmt(&in->text, "%s  %s\n", bundle, size_round(bytes, size));
     }
     return answer_stream(in);
 }
 
 static void put_result(struct invocation *in, const struct ml_gc_result *r, bool dry_run)
 {
-    BUF_AUTO size = BUF_INIT;
-    put_size(&size, r->bytes);
+    char size[SIZE_TEXT];
     note("%s %zu bundle%s (%s) and %zu generation%s", dry_run ? "would remove" : "removed",
-         r->bundles, r->bundles == 1 ? "" : "s", buf_text(&size), r->generations,
+         r->bundles, r->bundles == 1 ? "" : "s", size_round(r->bytes, size), r->generations,
          r->generations == 1 ? "" : "s");
     if (r->in_use > 0)
         note("%zu more: in use by a worker or another command", r->in_use);

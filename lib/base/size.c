@@ -39,3 +39,14 @@ void size_format(uint64_t bytes, char text[SIZE_TEXT])
     else
         snprintf(text, SIZE_TEXT, "%" PRIu64 " %ciB", bytes, units[unit]);
 }
+
+const char *size_round(uint64_t bytes, char text[SIZE_TEXT])
+{
+    static const char *const words[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    double size = (double)bytes;
+    size_t i = 0;
+    for (; size >= 1024 && i + 1 < sizeof words / sizeof *words; i++)
+        size /= 1024;
+    snprintf(text, SIZE_TEXT, i > 0 && size < 100 ? "%.1f %s" : "%.0f %s", size, words[i]);
+    return text;
+}

@@ -15,4 +15,8 @@ bool size_parse(const char *text, uint64_t *bytes);
 /* Writes one for people, without rounding it: "64 MiB", "1025 bytes". */
 void size_format(uint64_t bytes, char text[SIZE_TEXT]);
 
+/* The same rounded to about three digits, for what is only to be compared: "512 B", "1.5 MiB",
+ * "200 KiB". Returns `text`. */
+const char *size_round(uint64_t bytes, char text[SIZE_TEXT]);
+
 #endif

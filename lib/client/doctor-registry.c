@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/proc.h"
 #include "base/scope.h"
+#include "base/size.h"
 #include "client/doctor.h"
 
 enum {
@@ -152,11 +153,11 @@ static void fs_look(struct doctor *d, const struct store_inspection *r)
 static void space_look(struct doctor *d, const struct store_inspection *r)
 {
     static const char name[] = "space";
-    char free_text[32];
+    char free_text[SIZE_TEXT];
     bool files_low = r->size_files > 0 && r->free_files < LOW_FILES;
     if (r->size_bytes == 0)
         return; /* the disk said nothing, or has no size */
-    doctor_size(r->free_bytes, free_text);
+    size_round(r->free_bytes, free_text);
     if (r->free_bytes < NO_BYTES || (r->size_files > 0 && r->free_files < 10)) {
         doctor_tell(d, ML_HEALTH_PROBLEM, name, "the disk is full: %s free, %" PRIu64 " files",
                     free_text, r->free_files);

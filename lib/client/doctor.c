@@ -67,17 +67,6 @@ bool doctor_cancelled(const struct doctor *d)
     return poll(&p, 1, 0) > 0;
 }
 
-const char *doctor_size(uint64_t bytes, char text[32])
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    double size = (double)bytes;
-    size_t i = 0;
-    for (; size >= 1024 && i + 1 < sizeof units / sizeof *units; i++)
-        size /= 1024;
-    snprintf(text, 32, i > 0 && size < 100 ? "%.1f %s" : "%.0f %s", size, units[i]);
-    return text;
-}
-
 char *doctor_nearest(const char *path)
 {
     char *near = strdup(path);

@@ -52,9 +52,6 @@ struct doctor_fs {
 };
 const struct doctor_fs *doctor_fs_find(long type);
 
-/* Writes a size as people do: "12.3 GiB". */
-const char *doctor_size(uint64_t bytes, char text[32]);
-
 /* The nearest directory above that is there. The caller frees it; null when memory is out. */
 char *doctor_nearest(const char *path);
 

@@ -69,11 +69,27 @@ static void texts(void **state)
     }
 }
 
+static void rounded(void **state)
+{
+    static const struct {
+        uint64_t bytes;
+        const char *text;
+    } cases[] = {
+        {0, "0 B"},          {1023, "1023 B"},        {1024, "1.0 KiB"},         {1536, "1.5 KiB"},
+        {204800, "200 KiB"}, {1ULL << 30, "1.0 GiB"}, {UINT64_MAX, "16384 PiB"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[SIZE_TEXT];
+        case_text(cases[i].text, size_round(cases[i].bytes, text), cases[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes),
         cmocka_unit_test(texts),
+        cmocka_unit_test(rounded),
     };
     UNIT_RUN("base-size", tests);
 }

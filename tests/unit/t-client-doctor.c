@@ -78,21 +78,6 @@ static void without_anything(void **state)
     }
 }
 
-static void sizes(void **state)
-{
-    static const struct {
-        uint64_t bytes;
-        const char *text;
-    } cases[] = {
-        {0, "0 B"},          {1023, "1023 B"},        {1024, "1.0 KiB"},         {1536, "1.5 KiB"},
-        {204800, "200 KiB"}, {1ULL << 30, "1.0 GiB"}, {UINT64_MAX, "16384 PiB"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char text[32];
-        case_text(cases[i].text, doctor_size(cases[i].bytes, text), cases[i].text);
-    }
-}
-
 static void nearest(void **state)
 {
     struct place *place = *state;
@@ -120,10 +105,9 @@ static void file_systems(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        place_test(in_order),           cmocka_unit_test(stopped),
-        cmocka_unit_test(cancelled),    cmocka_unit_test(without_anything),
-        cmocka_unit_test(sizes),        place_test(nearest),
-        cmocka_unit_test(file_systems),
+        place_test(in_order),        cmocka_unit_test(stopped),
+        cmocka_unit_test(cancelled), cmocka_unit_test(without_anything),
+        place_test(nearest),         cmocka_unit_test(file_systems),
     };
     UNIT_RUN("client/doctor", tests);
 }
