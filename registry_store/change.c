@@ -237,15 +237,13 @@ static int decide_rollback(struct plan *p, struct item *item, struct ml_error *e
     return 0;
 }
 
-static bool is_pinned(const struct plan *p, const struct item *item, unsigned long number)
+/* 1, 0, or -1 and the error. */
+static int is_pinned(const struct plan *p, const char *uuid, unsigned long number,
+                     struct ml_error *err)
 {
-    const struct shard_log *log = &p->log[shard_of(item->change->uuid)];
-    bool pinned = false;
-    for (size_t i = 0; i < log->n; i++)
-        if (!record_is_generation(&log->records[i]) && log->records[i].generation == number &&
-            strcmp(log->records[i].uuid, item->change->uuid) == 0)
-            pinned = log->records[i].op == STORE_PIN;
-    return pinned;
+    size_t n;
+    AUTO_FREE const struct store_record **pins = newest_pins(&p->log[shard_of(uuid)], &n);
+    return pins == NULL ? ml_error_memory(err) : pin_find(pins, n, uuid, number) != NULL;
 }
 
 static int decide_pin(struct plan *p, struct item *item, struct ml_error *err)
@@ -263,7 +261,10 @@ static int decide_pin(struct plan *p, struct item *item, struct ml_error *err)
         return there < 0 ? -1 : generation_gone(item, number, r->bundle, err);
     item->after.generation = number;
     strcpy(c->bundle_now, r->bundle);
-    if (is_pinned(p, item, number) == (c->op == STORE_PIN))
+    int pinned = is_pinned(p, c->uuid, number, err);
+    if (pinned < 0)
+        return -1;
+    if (pinned == (c->op == STORE_PIN))
         item->after.uuid = NULL;
     c->generation_now = number;
     return 0;

@@ -47,18 +47,9 @@ static int collector_errno(struct collector *c, const char *what)
 /* The lines of one entry, in the order of the file. */
 struct line {
     const struct store_record *record;
+    const struct store_record *pin; /* of the generation that it makes or is about; or null */
     bool keep;
 };
-
-/* Pins come after what they pin, so the last one about a generation counts. */
-static bool is_pinned(const struct line *lines, size_t n, unsigned long generation)
-{
-    bool pinned = false;
-    for (size_t i = 0; i < n; i++)
-        if (!record_is_generation(lines[i].record) && lines[i].record->generation == generation)
-            pinned = lines[i].record->op == STORE_PIN;
-    return pinned;
-}
 
 /* Whether a generation may go by age and rank. What counts is when it was replaced: what was
  * current a minute ago is new, however long it had been current. */
@@ -92,26 +83,19 @@ static void choose_generations(const struct collector *c, struct line *lines, si
         const struct store_record *r = lines[i].record;
         if (!record_is_generation(r))
             continue;
-        bool pinned = *r->bundle != '\0' && is_pinned(lines, n, r->generation);
+        bool pinned = *r->bundle != '\0' && lines[i].pin != NULL;
         lines[i].keep = pinned || (!out && (replaced == NULL || !may_forget(c, replaced, rank)));
         replaced = r->time;
         rank += *r->bundle != '\0';
     }
 }
 
-/* A pin that was taken back, or whose generation is gone, says nothing more. */
+/* A pin that was taken back, or made again, says nothing more. */
 static void choose_pins(struct line *lines, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        const struct store_record *r = lines[i].record;
-        if (record_is_generation(r) || r->op != STORE_PIN || !is_pinned(lines, n, r->generation))
-            continue;
-        bool later = false;
-        for (size_t k = i + 1; k < n; k++)
-            later = later || (!record_is_generation(lines[k].record) &&
-                              lines[k].record->generation == r->generation);
-        lines[i].keep = !later;
-    }
+    for (size_t i = 0; i < n; i++)
+        if (!record_is_generation(lines[i].record))
+            lines[i].keep = lines[i].pin == lines[i].record;
 }
 
 /* An entry that is out and has a pin keeps its last line too, which says that it is out. */
@@ -144,8 +128,14 @@ static int line_compare_age(const void *a, const void *b)
 }
 
 /* Entry by entry, and then back in the order of the file. */
-static void choose_shard(const struct collector *c, struct line *lines, size_t n)
+static int choose_shard(const struct collector *c, const struct shard_log *log, struct line *lines)
 {
+    size_t n_pins, n = log->n;
+    AUTO_FREE const struct store_record **pins = newest_pins(log, &n_pins);
+    if (pins == NULL)
+        return ml_error_memory(c->err);
+    for (size_t i = 0; i < n; i++)
+        lines[i].pin = pin_find(pins, n_pins, lines[i].record->uuid, lines[i].record->generation);
     qsort(lines, n, sizeof *lines, line_compare);
     for (size_t i = 0, end; i < n; i = end) {
         for (end = i + 1; end < n && strcmp(lines[end].record->uuid, lines[i].record->uuid) == 0;
@@ -154,6 +144,7 @@ static void choose_shard(const struct collector *c, struct line *lines, size_t n
         choose_lines(c, lines + i, end - i);
     }
     qsort(lines, n, sizeof *lines, line_compare_age);
+    return 0;
 }
 
 /* ---- histories ---- */
@@ -193,9 +184,9 @@ static int shard_collect(struct collector *c, unsigned shard, bool rewrite)
     if (lines == NULL)
         return ml_error_memory(c->err);
     for (size_t i = 0; i < log.n; i++)
-        lines[i] = (struct line){&log.records[i], log.damaged > 0};
-    if (log.damaged == 0 && log.n > 0)
-        choose_shard(c, lines, log.n);
+        lines[i] = (struct line){.record = &log.records[i], .keep = log.damaged > 0};
+    if (log.damaged == 0 && log.n > 0 && choose_shard(c, &log, lines) < 0)
+        return -1;
     size_t dropped = 0;
     for (size_t i = 0; i < log.n; i++) {
         dropped += !lines[i].keep;

@@ -114,6 +114,14 @@ void log_free(struct shard_log *log);
  * caller frees the array. */
 const struct store_record **newest_records(const struct shard_log *log, size_t *n);
 
+/* What was last said about each generation that was ever pinned: its last pin or unpin, sorted by
+ * key and generation. Null: memory. The caller frees the array. */
+const struct store_record **newest_pins(const struct shard_log *log, size_t *n);
+
+/* The one among them that is about this generation and pins it; null: it is not pinned. */
+const struct store_record *pin_find(const struct store_record **pins, size_t n, const char *uuid,
+                                    unsigned long generation);
+
 /* ---- journal.c ---- */
 
 /* A change in the making: lines for histories, and what they replace. Keys come shard by shard. */

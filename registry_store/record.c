@@ -274,15 +274,26 @@ void log_free(struct shard_log *log)
     *log = (struct shard_log){.n = 0};
 }
 
-/* By key, and within a key by age: the last one of a key is what it is now. */
+/* ---- what they say now ---- */
+
+/* What a record is about: generations their key, pins a generation of it. */
+static int subject_compare(const struct store_record *x, const struct store_record *y)
+{
+    int order = strcmp(x->uuid, y->uuid);
+    if (order != 0 || record_is_generation(x))
+        return order;
+    return (x->generation > y->generation) - (x->generation < y->generation);
+}
+
+/* Within a subject by age: the last one says what holds now. */
 static int record_compare(const void *a, const void *b)
 {
     const struct store_record *const *x = a, *const *y = b;
-    int order = strcmp((*x)->uuid, (*y)->uuid);
+    int order = subject_compare(*x, *y);
     return order != 0 ? order : (*x < *y ? -1 : 1);
 }
 
-const struct store_record **newest_records(const struct shard_log *log, size_t *n)
+static const struct store_record **newest(const struct shard_log *log, bool generations, size_t *n)
 {
     const struct store_record **index = malloc((log->n + 1) * sizeof *index);
     size_t kept = 0;
@@ -290,12 +301,38 @@ const struct store_record **newest_records(const struct shard_log *log, size_t *
     if (index == NULL)
         return NULL;
     for (size_t i = 0; i < log->n; i++)
-        if (record_is_generation(&log->records[i]))
+        if (record_is_generation(&log->records[i]) == generations)
             index[kept++] = &log->records[i];
     if (kept > 0)
         qsort(index, kept, sizeof *index, record_compare);
     for (size_t i = 0; i < kept; i++)
-        if (i + 1 == kept || strcmp(index[i]->uuid, index[i + 1]->uuid) != 0)
+        if (i + 1 == kept || subject_compare(index[i], index[i + 1]) != 0)
             index[(*n)++] = index[i];
     return index;
+}
+
+const struct store_record **newest_records(const struct shard_log *log, size_t *n)
+{
+    return newest(log, true, n);
+}
+
+const struct store_record **newest_pins(const struct shard_log *log, size_t *n)
+{
+    return newest(log, false, n);
+}
+
+static int pin_compare(const void *a, const void *b)
+{
+    const struct store_record *const *x = a, *const *y = b;
+    return subject_compare(*x, *y);
+}
+
+const struct store_record *pin_find(const struct store_record **pins, size_t n, const char *uuid,
+                                    unsigned long generation)
+{
+    const struct store_record about = {.uuid = uuid, .generation = generation, .op = STORE_PIN};
+    const struct store_record *key = &about;
+    const struct store_record *const *found =
+        n > 0 ? bsearch(&key, pins, n, sizeof *pins, pin_compare) : NULL;
+    return found != NULL && (*found)->op == STORE_PIN ? *found : NULL;
 }

@@ -327,6 +327,55 @@ static void test_ended(void **state)
     store_close(store);
 }
 
+/* A key that was `n` generations, every tenth of which is pinned. */
+static void write_long(const struct place *place, size_t n)
+{
+    BUF_AUTO text = BUF_INIT;
+    struct store_record r = {.uuid = registry_uuid(1),
+                             .time = "2026-01-02T03:04:05Z",
+                             .op = STORE_REGISTER,
+                             .name = "",
+                             .plugin = "",
+                             .origin = ""};
+    for (r.generation = 1; r.generation <= n; r.generation++) {
+        r.bundle = registry_id(r.generation % 2 ? 'a' : 'b');
+        store_record_write(&text, &r);
+    }
+    r.bundle = "";
+    r.op = STORE_PIN;
+    for (r.generation = 10; r.generation <= n; r.generation += 10)
+        store_record_write(&text, &r);
+    assert_int_equal(
+        fs_replace_file(place->fd, "home/tmp", "home/history/00", buf_text(&text), text.len, 0600),
+        0);
+}
+
+static double cpu_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static double collect_long(const struct place *place, struct store *store, size_t n)
+{
+    write_long(place, n);
+    double start = cpu_s();
+    struct told told = collect(store, 5, -1, true);
+    assert_int_equal(told.result.generations, n - 4 - n / 10);
+    return cpu_s() - start;
+}
+
+/* Eight times as many generations of one key take about eight times as long, not sixty-four. */
+static void test_many(void **state)
+{
+    struct store *store = begin(*state, "0:1 a;1:1 b");
+    double few = collect_long(*state, store, 5000), many = collect_long(*state, store, 40000);
+    if (many > 25 * few + 0.1)
+        fail_msg("5000 generations took %.3f s, 40000 took %.3f s", few, many);
+    store_close(store);
+}
+
 static void test_no_registry(void **state)
 {
     const struct place *place = *state;
@@ -349,6 +398,7 @@ int main(void)
         memory_place_test(test_damaged_link),
         place_test(test_bytes),
         place_test(test_ended),
+        memory_place_test(test_many),
         place_test(test_no_registry),
     };
     day_0 = time(NULL);

@@ -364,11 +364,13 @@ static void test_newest(void **state)
         {"8c000000-0000-4000-8000-000000000002", 2, STORE_UNREGISTER},
         {"8c000000-0000-4000-8000-000000000001", 2, STORE_ROLLBACK},
         {"8c000000-0000-4000-8000-000000000001", 1, STORE_PIN},
+        {"8c000000-0000-4000-8000-000000000003", 1, STORE_UNPIN},
+        {"8c000000-0000-4000-8000-000000000001", 2, STORE_PIN},
     };
-    struct store_record records[6];
-    struct shard_log log = {.records = records, .n = 6};
+    struct store_record records[8];
+    struct shard_log log = {.records = records, .n = 8};
     size_t n;
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < 8; i++) {
         records[i] = record(lines[i].op);
         records[i].uuid = lines[i].uuid;
         records[i].generation = lines[i].generation;
@@ -378,6 +380,14 @@ static void test_newest(void **state)
     assert_ptr_equal(newest[0], &records[4]);
     assert_ptr_equal(newest[1], &records[3]);
     free(newest);
+    const struct store_record **pins = newest_pins(&log, &n);
+    assert_int_equal(n, 3);
+    assert_ptr_equal(pin_find(pins, n, lines[1].uuid, 1), &records[5]);
+    assert_ptr_equal(pin_find(pins, n, lines[1].uuid, 2), &records[7]);
+    assert_null(pin_find(pins, n, lines[1].uuid, 3));
+    assert_null(pin_find(pins, n, lines[0].uuid, 1));
+    assert_null(pin_find(pins, n, lines[2].uuid, 1)); /* it was taken back */
+    free(pins);
     log.n = 0;
     newest = newest_records(&log, &n);
     assert_non_null(newest);
