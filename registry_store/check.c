@@ -185,6 +185,24 @@ static int check_places(struct check *c)
     return check_dir(c, "tmp");
 }
 
+/* The store was opened without it only to mend it, and all else is of the format of now. */
+static int check_format(struct check *c)
+{
+    struct ml_error why = ML_ERROR_INIT;
+    int format = format_read(c->store, &why);
+    if (format > 0)
+        return 0;
+    if (format < 0 && strcmp(why.code, "bad_format") != 0) {
+        if (c->err != NULL)
+            *c->err = why;
+        return -1;
+    }
+    int mended = format < 0 ? problem_move_away(c, "FORMAT") : c->policy->repair;
+    if (mended > 0 && format_write(c->store, c->err) < 0)
+        return -1;
+    return problem_tell(c, "FORMAT", mended, format < 0 ? "is not of a registry" : "is missing");
+}
+
 /* What is in the place of a bundle keeps it from being filed, and gc from looking further. */
 static int check_bundle_places(struct check *c)
 {
@@ -305,11 +323,21 @@ static int check_all(struct check *c)
 
 static int check_run(struct check *c, bool locked)
 {
-    if (check_journal(c, locked) != 0)
+    if (check_format(c) != 0 || check_journal(c, locked) != 0)
         return -1;
     if (c->policy->uuid != NULL)
         return check_shard(c, shard_of(c->policy->uuid));
     return check_all(c);
+}
+
+/* What mending itself needs, before the rest. */
+static int check_tools(struct check *c)
+{
+    static const char *const dirs[] = {"locks", "journal", "tmp"};
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+        if (check_dir(c, dirs[i]) != 0)
+            return -1;
+    return 0;
 }
 
 int store_check(struct store *store, const struct store_check *policy,
@@ -320,7 +348,7 @@ int store_check(struct store *store, const struct store_check *policy,
     if (store->fd < 0)
         return 0;
     utc_text(c.time, time(NULL));
-    if (policy->repair && check_dir(&c, "locks") != 0)
+    if (policy->repair && check_tools(&c) != 0)
         return -1;
     AUTO_CLOSE int lock = lock_take(store, store->wait_ms);
     if (lock < 0 && (policy->repair || errno == EWOULDBLOCK || errno == ECANCELED))

@@ -210,6 +210,7 @@ int store_inspect(const char *home, struct store_inspection *ret)
     ret->writable = faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0;
     closed_look(fd, ret);
     format_look(fd, ret);
+    ret->used = home_used(fd) > 0;
     lock_look(fd, ret);
     litter_look(fd, ret);
     ret->unfinished = faccessat(fd, "journal/apply", F_OK, AT_SYMLINK_NOFOLLOW) == 0;

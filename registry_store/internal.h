@@ -28,11 +28,20 @@ void bundle_path(const char *id, const char *leaf, char path[PATH_SIZE]); /* `le
 void shard_path(const char *dir, unsigned shard, char path[PATH_SIZE]);   /* "history", 0x8c */
 unsigned shard_of(const char *uuid);
 
-/* ---- store.c ---- */
+/* ---- format.c ---- */
 
-/* What the home has: its format's number, 0: none yet, or -1. */
+/* What the home has: its format's number, 0: none, or -1. */
 int format_read(struct store *store, struct ml_error *err);
 int format_write(struct store *store, struct ml_error *err);
+
+/* Whether anything lies in a home, whatever its format: 1, 0: it is new; -1 and errno. */
+int home_used(int home);
+
+/* Whether all that is in it is of the format that is written now, as far as can be told without
+ * FORMAT: 0, or -1 and ML_CONFIG. */
+int format_check(struct store *store, struct ml_error *err);
+
+/* ---- store.c ---- */
 
 /* Whether a name is one that a registry's directory has. */
 bool home_dir_known(const char *name);

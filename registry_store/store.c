@@ -56,34 +56,6 @@ static int open_home(struct store *store, bool create, struct ml_error *err)
     return check_owner(store, err);
 }
 
-/* An older program must not write into a newer layout, nor guess what it reads: it stops with the
- * number. */
-int format_read(struct store *store, struct ml_error *err)
-{
-    BUF_AUTO text = BUF_INIT;
-    bool read = fs_read_file(store->fd, "FORMAT", &text, 256) == 0;
-    if (!read && errno == ENOENT)
-        return 0;
-    bool other = !read && (errno == EINVAL || errno == ELOOP || errno == EFBIG);
-    if (!read && !other)
-        return ml_error_errno(err, 0, errno, "cannot read '%s/FORMAT'", store->home);
-    /* Of a newer one the number is all that is known. */
-    int version = -1, end = -1;
-    sscanf(buf_text(&text), "modload registry %6d%n", &version, &end);
-    if (version < 1 || (version <= FORMAT_NOW && strcmp(text.data + end, "\n") != 0)) {
-        ml_error_set(err, ML_CONFIG, "bad_format", "'%s/FORMAT' is not of a modload registry",
-                     store->home);
-        return ml_error_hint(err, "if it is one: modload verify --repair; else use another "
-                                  "MODLOAD_HOME");
-    }
-    if (version <= FORMAT_NOW)
-        return version;
-    ml_error_set(err, ML_CONFIG, "newer_format",
-                 "registry '%s' has format %d; this modload knows formats up to %d", store->home,
-                 version, FORMAT_NOW);
-    return ml_error_hint(err, "use the modload that made it, or another MODLOAD_HOME");
-}
-
 bool home_dir_known(const char *name)
 {
     for (size_t d = 0; d < N_HOME_DIRS; d++)
@@ -110,39 +82,6 @@ static int check_only_ours(struct store *store, struct ml_error *err)
     }
     names_free(&names);
     return status;
-}
-
-/* Format 1 had no histories: what has them is of the format that is written now. */
-static bool looks_like_one(struct store *store)
-{
-    struct names names;
-    bool history = faccessat(store->fd, "history", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-    if (!history || check_only_ours(store, NULL) < 0 ||
-        names_read(store->fd, "entries", &names) < 0)
-        return false;
-    names_free(&names);
-    return true;
-}
-
-bool store_format_drop(const char *home)
-{
-    struct ml_error why = ML_ERROR_INIT;
-    struct store store = {.home = (char *)home, .fd = -1};
-    bool dropped = open_home(&store, false, NULL) == 0 && store.fd >= 0 &&
-                   format_read(&store, &why) < 0 && strcmp(why.code, "bad_format") == 0 &&
-                   looks_like_one(&store) && store_move_away(&store, store.fd, "FORMAT") == 0;
-    if (store.fd >= 0)
-        close(store.fd);
-    return dropped;
-}
-
-int format_write(struct store *store, struct ml_error *err)
-{
-    char text[32];
-    int n = snprintf(text, sizeof text, "modload registry %d\n", FORMAT_NOW);
-    if (fs_replace_file(store->fd, "tmp", "FORMAT", text, (size_t)n, 0600) < 0)
-        return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot write '%s/FORMAT'", store->home);
-    return 0;
 }
 
 /* Durable before anything is put into them. */
@@ -218,38 +157,48 @@ static void finish_pending(struct store *store)
         journal_recover(store, NULL); /* the next writer will say what was wrong */
 }
 
-/* A directory that is no registry yet reads as an empty one; one that has entries has lost its
- * FORMAT, and what is not known must not pass for nothing. */
-static int no_format(struct store *store, struct ml_error *err)
+/* What has no FORMAT is new, or it has lost it: then nobody knows which format it is of, and it
+ * must neither pass for an empty one nor be written to. Where something is in it, another process
+ * may have made it since. The format; 0: it is new; -1. */
+static int format_or_new(struct store *store, struct ml_error *err)
 {
-    struct names names = {.n = 0};
-    if (names_read(store->fd, "entries", &names) < 0 && errno != ENOENT)
-        return store_errno(err, "cannot read the entries of '%s'", store->home);
-    bool used = names.n > 0;
-    names_free(&names);
-    if (used) {
-        ml_error_set(err, ML_REFUSED, "damaged", "registry '%s' has lost its FORMAT", store->home);
-        return ml_error_hint(err, "run: modload verify --repair");
-    }
-    close(store->fd);
-    store->fd = -1;
-    return 0;
+    int format = format_read(store, err);
+    int used = format == 0 ? home_used(store->fd) : 0;
+    if (used < 0)
+        return store_errno(err, "cannot look into registry '%s'", store->home);
+    if (used > 0)
+        format = format_read(store, err);
+    if (used == 0 || format != 0)
+        return format;
+    ml_error_set(err, ML_REFUSED, "damaged", "registry '%s' has lost its FORMAT", store->home);
+    return ml_error_hint(err, "run: modload verify --repair");
 }
 
-static int prepare(struct store *store, bool create, struct ml_error *err)
+static int prepare(struct store *store, const struct store_options *o, struct ml_error *err)
 {
-    int format = open_home(store, create, err);
+    struct ml_error why = ML_ERROR_INIT;
+    int format = open_home(store, o->create, err);
     if (format < 0 || store->fd < 0)
         return format;
-    format = format_read(store, err);
-    if (format < 0)
+    format = format_or_new(store, &why);
+    if (format < 0 && o->mend &&
+        (strcmp(why.code, "damaged") == 0 || strcmp(why.code, "bad_format") == 0))
+        return format_check(store, err);
+    if (format < 0) {
+        if (err != NULL)
+            *err = why;
         return -1;
-    if (format == 0)
-        return create ? make_home(store, err) : no_format(store, err);
+    }
+    if (format == 0 && o->create)
+        return make_home(store, err);
+    if (format == 0) { /* no registry yet: it reads as an empty one */
+        close(steal_fd(&store->fd));
+        return 0;
+    }
     if (format < FORMAT_NOW)
         return upgrade(store, err);
     /* a restore of a backup that knew no empty directories must not keep a writer out */
-    if (create && make_dirs(store, err) < 0)
+    if (o->create && make_dirs(store, err) < 0)
         return -1;
     finish_pending(store);
     return 0;
@@ -269,7 +218,7 @@ int store_open(const char *home, const struct store_options *options, struct sto
     store->wait_ms = options->wait_ms;
     store->cancel_fd = options->cancel_fd;
     store->command = options->command;
-    if (prepare(store, options->create, err) < 0) {
+    if (prepare(store, options, err) < 0) {
         store_close(store);
         return -1;
     }

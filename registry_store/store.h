@@ -43,19 +43,18 @@ struct store_options {
     int64_t wait_ms;     /* for the lock of another writer */
     int cancel_fd;       /* gives up waiting when it becomes readable; -1: none */
     const char *command; /* who the others are told has the lock: "modload register"; not copied */
+    bool mend; /* also one whose FORMAT is lost or damaged, as it is: for store_check(), which makes
+                * it anew. ML_CONFIG where something in it is not of the format of now */
 };
 
 /* Opens the registry at `home`. Without `create` a missing one is an empty one. What a dead writer
  * left undone is finished, and an older format is brought up to date, where this process may write
- * there. Errors: ML_REFUSED (not ours, writable by others, damaged), ML_CONFIG (another format),
- * ML_BUSY (another writer), ML_CANT_CREATE, ML_IO. */
+ * there. One in which something is registered, and whose FORMAT is lost, is damaged: only a new
+ * home gets one. Errors: ML_REFUSED (not ours, writable by others, damaged), ML_CONFIG (another
+ * format), ML_BUSY (another writer), ML_CANT_CREATE, ML_IO. */
 int store_open(const char *home, const struct store_options *options, struct store **ret,
                struct ml_error *err);
 void store_close(struct store *store);
-
-/* Where a registry has a FORMAT that is damaged, moves it to lost+found/. Whether it did: then it
- * is one that has none, which store_open() with `create` makes anew. */
-bool store_format_drop(const char *home);
 
 /* As the option of that name, from now on. */
 void store_cancel_on(struct store *store, int cancel_fd);
@@ -321,6 +320,7 @@ struct store_inspection {
     unsigned uid, mode; /* of its directory; mode has the permission bits */
     bool readable;      /* false: its files could not be looked at, and the rest is the disk's */
     int format;         /* as FORMAT has it; 0: that is none of ours; -1: there is none */
+    bool used;          /* something was registered in it */
     int format_known;   /* what this modload can use */
     bool writable;      /* as far as the kernel lets us know without writing */
     char closed[16];    /* what in it is closed to us, who may get into it: "history"; or "" */

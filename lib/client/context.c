@@ -121,7 +121,10 @@ int ctx_store(struct ml_ctx *ctx, bool create, struct store **ret, struct ml_err
     /* A registry that was missing may have been made since. */
     if (ctx->store == NULL || (create && !ctx->store_writable) || !store_present(ctx->store)) {
         struct store *store;
-        const struct store_options options = {create, ctx->wait_ms, ctx->cancel_fd, ctx->command};
+        const struct store_options options = {.create = create,
+                                              .wait_ms = ctx->wait_ms,
+                                              .cancel_fd = ctx->cancel_fd,
+                                              .command = ctx->command};
         if (store_open(ctx->home, &options, &store, err) < 0)
             return -1;
         store_close(ctx->store);

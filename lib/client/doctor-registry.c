@@ -70,7 +70,10 @@ static void missing_look(struct doctor *d, const char *home)
 
 static void format_look(struct doctor *d, const char *home, const struct store_inspection *r)
 {
-    if (r->format < 0) {
+    if (r->format < 0 && r->used) {
+        doctor_tell(d, ML_HEALTH_PROBLEM, NAME, "%s has lost its FORMAT", home);
+        doctor_hint(d, "run: modload verify --repair");
+    } else if (r->format < 0) {
         doctor_tell(d, ML_HEALTH_OK, NAME, "%s: empty; the first 'modload compile' fills it", home);
     } else if (r->format == 0) {
         doctor_tell(d, ML_HEALTH_PROBLEM, NAME, "'%s/FORMAT' is not of a modload registry", home);
@@ -253,7 +256,7 @@ void doctor_registry(struct doctor *d)
     home_look(d, d->ctx->home, &r);
     fs_look(d, &r);
     space_look(d, &r);
-    if (!r.there || !r.readable || r.format < 0)
+    if (!r.there || !r.readable || (r.format < 0 && !r.used))
         return;
     lock_look(d, &r);
     leftovers_look(d, &r);

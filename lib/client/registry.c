@@ -325,19 +325,20 @@ int ml_bundles(struct ml_ctx *ctx, int (*each)(const char *bundle, void *arg), v
     return store_each_bundle(store, each, arg, err);
 }
 
-/* Whether a registry that cannot be opened can be by now: a FORMAT that is lost or damaged is made
- * anew, by whoever may write there. */
-static bool format_mend(struct ml_ctx *ctx, const char *code, const struct store_check *check,
-                        struct store **store, struct ml_error *err)
+/* A store of its own: one whose FORMAT is lost or damaged is opened by nobody else. */
+static int check_mending(struct ml_ctx *ctx, const struct store_check *check,
+                         struct store_check_result *found, struct ml_error *err)
 {
-    bool lost = strcmp(code, "damaged") == 0;
-    if (!check->repair ||
-        (!lost && (strcmp(code, "bad_format") != 0 || !store_format_drop(ctx->home))))
-        return false;
-    if (ctx_store(ctx, true, store, err) < 0)
-        return false;
-    check->problem("FORMAT", lost ? "is missing" : "is not of a registry", true, check->arg);
-    return true;
+    struct store *store;
+    const struct store_options options = {.wait_ms = ctx->wait_ms,
+                                          .cancel_fd = ctx->cancel_fd,
+                                          .command = ctx->command,
+                                          .mend = true};
+    if (store_open(ctx->home, &options, &store, err) < 0)
+        return -1;
+    int status = store_check(store, check, found, err);
+    store_close(store);
+    return status;
 }
 
 int ml_check(struct ml_ctx *ctx, const struct ml_key *key, bool repair,
@@ -345,20 +346,17 @@ int ml_check(struct ml_ctx *ctx, const struct ml_key *key, bool repair,
              struct ml_check_result *ret, struct ml_error *err)
 {
     struct store *store;
-    struct store_check_result found;
+    struct store_check_result found = {.problems = 0};
     char uuid[ML_UUID_SIZE];
     const struct store_check check = {repair, key ? uuid : NULL, problem, arg};
     if (key != NULL)
         ml_key_to_uuid(key, uuid);
-    struct ml_error why = ML_ERROR_INIT;
-    bool anew = ctx_store(ctx, false, &store, &why) < 0;
-    if (anew && !format_mend(ctx, why.code, &check, &store, &why)) {
-        if (err != NULL)
-            *err = why;
-        return -1;
-    }
-    int status = store_check(store, &check, &found, err);
-    *ret = (struct ml_check_result){found.problems + anew, found.mended + anew};
+    int status = -1;
+    if (repair)
+        status = check_mending(ctx, &check, &found, err);
+    else if (ctx_store(ctx, false, &store, err) == 0)
+        status = store_check(store, &check, &found, err);
+    *ret = (struct ml_check_result){found.problems, found.mended};
     return status;
 }
 

@@ -285,6 +285,9 @@ given_installation() {
     doctor 1 problem registry "has format 99; this modload knows format " "another MODLOAD_HOME"
     echo hello >h/FORMAT
     doctor 1 problem registry "FORMAT' is not of a modload registry" "bring the file back"
+    rm h/FORMAT
+    doctor 1 problem registry "$PWD/h has lost its FORMAT" "modload verify --repair"
+    finds ok contents "1 entry, 1 bundle"
 }
 
 @test "doctor: a file system that forgets, and one that nobody knows" {

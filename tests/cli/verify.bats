@@ -383,6 +383,56 @@ loses_history() {
     assert_stderr_has FORMAT
 }
 
+# A home without one is new only as long as nothing is in it: what it was of is not known.
+@test "verify: who writes makes no FORMAT where something is registered" {
+    refuses_all() {
+        rm FORMAT
+        found=$(picture)
+        for words in "register v $one" "compile -e int_x(void){return(1);}" gc "unregister v" "rollback $id" "verify"; do
+            # shellcheck disable=SC2086
+            ml $words
+            assert_exit 77
+            assert_stderr "modload: registry '$MODLOAD_HOME' has lost its FORMAT
+  hint: run: modload verify --repair"
+        done
+        assert_equal "$(picture)" "$found"
+        ml verify --repair
+        assert_ok
+        assert_stderr "modload: FORMAT is missing: mended"
+    }
+    refuses_all
+    works
+    modload unregister v >/dev/null
+    modload unregister w >/dev/null
+    refuses_all # bundles and histories
+    modload gc >/dev/null 2>&1
+    rm -r FORMAT entries/* history/* # where nothing is left, it is as new
+    ml register "$id" -e 'int v(void) { return 2; }'
+    assert_ok
+}
+
+@test "verify: a FORMAT is made anew only where all else is of that format" {
+    local other
+    mkdir "$BATS_TEST_TMPDIR/saved"
+    cp -a . "$BATS_TEST_TMPDIR/saved/"
+    for other in "rm $entry; mkdir $entry; ln -s ../../../bundles/$two $entry/current # $entry" "echo of another format >>$history # $history" \
+        "rm -r history # entries" "mkdir things # things"; do
+        for format in 'rm FORMAT' 'echo modload >FORMAT'; do
+            eval "$other"
+            eval "$format"
+            found=$(picture)
+            ml verify --repair
+            assert_exit 78
+            assert_stderr_has "modload: '$MODLOAD_HOME/FORMAT' cannot be made anew: '${other##*# }' is not of format 2"
+            assert_stderr_has "  hint: bring it back: "
+            assert_equal "$(picture)" "$found"
+            find . -mindepth 1 -delete
+            cp -a "$BATS_TEST_TMPDIR/saved/." .
+        done
+    done
+    works
+}
+
 @test "verify: a FORMAT that is damaged or gone is made anew" {
     for damage in 'flip FORMAT' ': >FORMAT' 'rm FORMAT' 'rm FORMAT; mkdir FORMAT' 'ln -sf nowhere FORMAT' 'seq 1000 >FORMAT'; do
         eval "$damage"
