@@ -105,6 +105,16 @@ static int dir_make(struct check *c, const char *path)
                : mend_failed(c, path);
 }
 
+/* In these two nothing lies for long. What is in the place of another may be all that is left of
+ * what it held, or lead there. */
+static int dir_replace(struct check *c, const char *path)
+{
+    if (strcmp(path, "locks") != 0 && strcmp(path, "tmp") != 0)
+        return 0;
+    int away = problem_move_away(c, path);
+    return away > 0 ? dir_make(c, path) : away;
+}
+
 int mode_mend(struct check *c, const char *path, unsigned mode)
 {
     if (!c->policy->repair)
@@ -122,12 +132,35 @@ static int check_dir(struct check *c, const char *path)
         return problem_tell(c, path, dir_make(c, path), "is missing");
     }
     if (!S_ISDIR(st.st_mode))
-        return problem_tell(c, path, 0, "is no directory");
+        return problem_tell(c, path, dir_replace(c, path), "is no directory");
     if (st.st_uid != geteuid())
         return problem_tell(c, path, 0, "belongs to somebody else");
     if ((st.st_mode & 07777) == 0700)
         return 0;
     return problem_tell(c, path, mode_mend(c, path, 0700), "has another mode than 0700");
+}
+
+/* A file of ours that is where it should be. */
+static int check_file(struct check *c, const char *path, const struct stat *st)
+{
+    if (st->st_uid != geteuid())
+        return problem_tell(c, path, 0, "belongs to somebody else");
+    if ((st->st_mode & 07777) == 0600)
+        return 0;
+    return problem_tell(c, path, mode_mend(c, path, 0600), "has another mode than 0600");
+}
+
+/* Made by the first who needs it. What is no file is nobody's lock (lock_take), and only who mends,
+ * one at a time, moves it away. */
+static int check_lock_file(struct check *c)
+{
+    static const char path[] = "locks/write";
+    struct stat st;
+    if (fstatat(c->store->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT || errno == ENOTDIR ? 0 : problem_errno(c, path);
+    if (!S_ISREG(st.st_mode))
+        return problem_tell(c, path, problem_move_away(c, path), "is no file");
+    return check_file(c, path, &st);
 }
 
 /* Every name in a directory, each to be known by `is_ours`. */
@@ -164,34 +197,51 @@ static bool is_lock(const char *name)
     return strcmp(name, "write") == 0;
 }
 
+/* What mending itself needs: with `repair` that comes before the lock, and else in its turn. */
+static int check_tools(struct check *c)
+{
+    static const char *const dirs[] = {"locks", "journal", "tmp"};
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+        if (check_dir(c, dirs[i]) != 0)
+            return -1;
+    return check_lock_file(c);
+}
+
 static int check_places(struct check *c)
 {
     static const struct {
         const char *dir;
         bool (*is_ours)(const char *name);
+        bool tool;
     } places[] = {
-        {"", is_of_home},
-        {"entries", is_shard},
-        {"history", is_shard},
-        {"journal", is_journal},
-        {"locks", is_lock},
-        {"bundles", store_bundle_valid},
-        {"names", store_name_valid},
+        {"", is_of_home, false},
+        {"entries", is_shard, false},
+        {"history", is_shard, false},
+        {"journal", is_journal, true},
+        {"locks", is_lock, true},
+        {"bundles", store_bundle_valid, false},
+        {"names", store_name_valid, false},
     };
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        if ((*places[i].dir && check_dir(c, places[i].dir) != 0) ||
-            check_names_in(c, places[i].dir, places[i].is_ours) != 0)
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        const char *dir = places[i].dir;
+        if ((!places[i].tool && check_dir(c, *dir ? dir : ".") != 0) ||
+            check_names_in(c, dir, places[i].is_ours) != 0)
             return -1;
-    return check_dir(c, "tmp");
+    }
+    return c->policy->repair ? 0 : check_tools(c);
 }
 
 /* The store was opened without it only to mend it, and all else is of the format of now. */
 static int check_format(struct check *c)
 {
     struct ml_error why = ML_ERROR_INIT;
+    struct stat st;
     int format = format_read(c->store, &why);
-    if (format > 0)
-        return 0;
+    if (format > 0) {
+        if (fstatat(c->store->fd, "FORMAT", &st, AT_SYMLINK_NOFOLLOW) < 0)
+            return problem_errno(c, "FORMAT");
+        return check_file(c, "FORMAT", &st);
+    }
     if (format < 0 && strcmp(why.code, "bad_format") != 0) {
         if (c->err != NULL)
             *c->err = why;
@@ -330,14 +380,17 @@ static int check_run(struct check *c, bool locked)
     return check_all(c);
 }
 
-/* What mending itself needs, before the rest. */
-static int check_tools(struct check *c)
+/* One who mends at a time: what the lock of all writers stands on may have to be mended before it
+ * can be had. The descriptor of a lock, or -1. */
+static int mend_begin(struct check *c)
 {
-    static const char *const dirs[] = {"locks", "journal", "tmp"};
-    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
-        if (check_dir(c, dirs[i]) != 0)
-            return -1;
-    return 0;
+    struct store *store = c->store;
+    AUTO_CLOSE int fd = openat(store->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return problem_errno(c, ".");
+    if (fs_lock(fd, store->wait_ms, store->cancel_fd) < 0)
+        return lock_failed(store, c->err);
+    return steal_fd(&fd);
 }
 
 int store_check(struct store *store, const struct store_check *policy,
@@ -348,7 +401,8 @@ int store_check(struct store *store, const struct store_check *policy,
     if (store->fd < 0)
         return 0;
     utc_text(c.time, time(NULL));
-    if (policy->repair && check_tools(&c) != 0)
+    AUTO_CLOSE int mending = policy->repair ? mend_begin(&c) : -1;
+    if (policy->repair && (mending < 0 || check_tools(&c) != 0))
         return -1;
     AUTO_CLOSE int lock = lock_take(store, store->wait_ms);
     if (lock < 0 && (policy->repair || errno == EWOULDBLOCK || errno == ECANCELED))

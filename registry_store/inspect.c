@@ -89,6 +89,11 @@ static bool is_locked(int fd, int *pid)
 
 static void lock_look(int home, struct store_inspection *ret)
 {
+    struct stat st;
+    bool there = fstatat(home, "locks/write", &st, AT_SYMLINK_NOFOLLOW) == 0;
+    ret->lock_damaged = there ? !S_ISREG(st.st_mode) : errno == ENOTDIR;
+    if (!there || ret->lock_damaged)
+        return;
     AUTO_CLOSE int fd = openat(home, "locks/write", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 || !is_locked(fd, &ret->lock_pid))
         return;
@@ -119,6 +124,25 @@ static void closed_look(int home, struct store_inspection *ret)
             continue;
         snprintf(ret->closed, sizeof ret->closed, "%s", name);
         ret->closed_mode = st.st_mode & 07777;
+    }
+    names_free(&names);
+}
+
+/* What others may look into, or use. */
+static void open_look(int home, struct store_inspection *ret)
+{
+    struct names names;
+    struct stat st;
+    if (names_read(home, ".", &names) < 0)
+        return;
+    for (size_t i = 0; i < names.n + 2 && ret->open[0] == '\0'; i++) {
+        const char *name = i == 0 ? "." : i == 1 ? "locks/write" : names.item[i - 2];
+        bool ours = i < 2 || strcmp(name, "FORMAT") == 0 || home_dir_known(name);
+        if (!ours || fstatat(home, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISLNK(st.st_mode) ||
+            (st.st_mode & 077) == 0)
+            continue;
+        snprintf(ret->open, sizeof ret->open, "%s", name);
+        ret->open_mode = st.st_mode & 07777;
     }
     names_free(&names);
 }
@@ -209,6 +233,7 @@ int store_inspect(const char *home, struct store_inspection *ret)
         return 0;
     ret->writable = faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0;
     closed_look(fd, ret);
+    open_look(fd, ret);
     format_look(fd, ret);
     ret->used = home_used(fd) > 0;
     lock_look(fd, ret);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/error.h"
@@ -79,7 +80,14 @@ int lock_take(struct store *store, int64_t wait_ms)
 {
     AUTO_CLOSE int fd =
         openat(store->fd, "locks/write", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || fs_lock(fd, wait_ms, store->cancel_fd) < 0)
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -1;
+    if (!S_ISREG(st.st_mode)) { /* a FIFO would do, until somebody mends it (check.c) */
+        errno = EINVAL;
+        return -1;
+    }
+    if (fs_lock(fd, wait_ms, store->cancel_fd) < 0)
         return -1;
     lock_sign(store, fd);
     return steal_fd(&fd);
@@ -93,9 +101,11 @@ int hint_read_only(struct ml_error *err)
 
 static int lock_impossible(struct store *store, struct ml_error *err)
 {
-    bool read_only = errno == EROFS || errno == EACCES || errno == EPERM;
-    ml_error_errno(err, ML_CANT_CREATE, errno, "cannot lock '%s/locks/write'", store->home);
-    return read_only ? hint_read_only(err) : -1;
+    int errnum = errno;
+    ml_error_errno(err, ML_CANT_CREATE, errnum, "cannot lock '%s/locks/write'", store->home);
+    if (errnum == EROFS || errnum == EACCES || errnum == EPERM)
+        return hint_read_only(err);
+    return is_damage(errnum) ? ml_error_hint(err, "run: modload verify --repair") : -1;
 }
 
 int lock_failed(struct store *store, struct ml_error *err)

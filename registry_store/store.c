@@ -100,12 +100,17 @@ static int make_dirs(struct store *store, struct ml_error *err)
     return 0;
 }
 
-/* FORMAT comes last: where it is, everything else is. A maker that died before that left
- * directories, which the next one finds and goes on with. Another maker may be done by the time
- * that the lock is ours. */
+/* The directory may be one that was there, and was empty. FORMAT comes last: where it is,
+ * everything else is. A maker that died before that left directories, which the next one finds and
+ * goes on with. Another maker may be done by the time that the lock is ours. */
 static int make_home(struct store *store, struct ml_error *err)
 {
-    if (check_only_ours(store, err) < 0 || make_dirs(store, err) < 0)
+    if (check_only_ours(store, err) < 0)
+        return -1;
+    if (fchmodat(store->fd, ".", 0700, 0) < 0)
+        return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot make the registry '%s'",
+                              store->home);
+    if (make_dirs(store, err) < 0)
         return -1;
     AUTO_CLOSE int lock = store_write_lock(store, err);
     int format = lock < 0 ? -1 : format_read(store, err);

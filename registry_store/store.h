@@ -325,6 +325,9 @@ struct store_inspection {
     bool writable;      /* as far as the kernel lets us know without writing */
     char closed[16];    /* what in it is closed to us, who may get into it: "history"; or "" */
     unsigned closed_mode;
+    char open[16]; /* what of it others may get into: "history", "." for itself; or "" */
+    unsigned open_mode;
+    bool lock_damaged;  /* there is no file where the lock of all writers should be */
     bool lock_held;     /* a writer is at work */
     int lock_pid;       /* it, or 0 when nobody can tell */
     char lock_text[96]; /* what it wrote: "pid 12 since 2024-01-01T00:00:00Z"; or "" */

@@ -120,6 +120,16 @@ static void home_look(struct doctor *d, const char *home, const struct store_ins
     }
 }
 
+static void open_look(struct doctor *d, const char *home, const struct store_inspection *r)
+{
+    bool itself = strcmp(r->open, ".") == 0;
+    if (r->format < 1 || r->open[0] == '\0' || (r->mode & 022) != 0)
+        return;
+    doctor_tell(d, ML_HEALTH_WARNING, NAME, "%s%s%s is open to others (mode %04o)", home,
+                itself ? "" : "/", itself ? "" : r->open, r->open_mode);
+    doctor_hint(d, "run: chmod go-rwx '%s%s%s'", home, itself ? "" : "/", itself ? "" : r->open);
+}
+
 /* ---- the disk ---- */
 
 /* Whether it knows the flags of renameat2(2) cannot be asked without making files, so it is looked
@@ -196,6 +206,11 @@ static long held_for(const char *text)
 static void lock_look(struct doctor *d, const struct store_inspection *r)
 {
     static const char name[] = "write lock";
+    if (r->lock_damaged) {
+        doctor_tell(d, ML_HEALTH_PROBLEM, name, "locks/write is no file: nothing can be changed");
+        doctor_hint(d, "run: modload verify --repair");
+        return;
+    }
     if (!r->lock_held) {
         doctor_tell(d, ML_HEALTH_OK, name, "free");
         return;
@@ -254,6 +269,7 @@ void doctor_registry(struct doctor *d)
         return;
     }
     home_look(d, d->ctx->home, &r);
+    open_look(d, d->ctx->home, &r);
     fs_look(d, &r);
     space_look(d, &r);
     if (!r.there || !r.readable || (r.format < 0 && !r.used))

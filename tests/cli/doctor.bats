@@ -279,6 +279,22 @@ given_installation() {
     chmod 700 h h/names
 }
 
+@test "doctor: what in a registry is open to others" {
+    given_registry
+    for name in FORMAT bundles entries history names journal locks/write tmp; do
+        mode=$(stat -c %a "h/$name")
+        chmod go+r "h/$name"
+        doctor 0 warning registry "$PWD/h/$name is open to others (mode 0" "run: chmod go-rwx '$PWD/h/$name'"
+        chmod "$mode" "h/$name"
+    done
+    chmod 755 h
+    doctor 0 warning registry "$PWD/h is open to others (mode 0755)" "run: chmod go-rwx '$PWD/h'"
+    finds ok registry "format "
+    chmod go-rwx h
+    doctor 0 ok registry
+    assert_equal "$(json '.data.checks|map(select(.name=="registry"))|length')" 1
+}
+
 @test "doctor: a registry of another format" {
     given_registry
     echo "modload registry 99" >h/FORMAT

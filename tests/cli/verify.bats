@@ -49,8 +49,70 @@ load damage
         chmod 755 $dir
         mends $dir "has another mode than 0700"
     done
-    chmod 644 "$history"
-    mends "$history" "has another mode than 0600"
+    for file in FORMAT locks/write "$history"; do
+        chmod 644 "$file"
+        mends "$file" "has another mode than 0600"
+        [ "$(stat -c %a "$file")" = 600 ]
+    done
+    chmod 755 .
+    mends . "has another mode than 0700"
+}
+
+@test "verify: a home that was made by hand is closed when it becomes a registry" {
+    export MODLOAD_HOME=$BATS_TEST_TMPDIR/mine
+    mkdir -m 755 "$MODLOAD_HOME"
+    modload register "$id" -e 'int v(void) { return 1; }' 3>&-
+    ml verify
+    assert_ok
+    [ "$(stat -c %a "$MODLOAD_HOME")" = 700 ]
+}
+
+@test "verify: what is in the place of the lock of all writers" {
+    for damage in 'mkdir locks/write' 'ln -s ../FORMAT locks/write' 'mkfifo -m 600 locks/write' 'rmdir locks; echo text >locks'; do
+        rm locks/write
+        eval "$damage"
+        for words in "register v $one" gc "rollback v"; do
+            # shellcheck disable=SC2086
+            ml $words --wait 0
+            assert_exit 73
+            assert_stderr_has "modload: cannot lock '$MODLOAD_HOME/locks/write': "
+            assert_stderr_has "  hint: run: modload verify --repair"
+        done
+        ml doctor
+        assert_exit 1
+        assert_stdout_has "problem  write lock    locks/write is no file: nothing can be changed
+         hint: run: modload verify --repair"
+        case $damage in
+        rmdir*) mends locks "is no directory" ;;
+        *) mends locks/write "is no file" ;;
+        esac
+        [ "$(ls lost+found | grep -c .)" -eq 1 ]
+        rm -r lost+found
+        ml doctor
+        assert_stdout_has "ok       write lock    free"
+    done
+}
+
+# Two who mend must not move each other's lock away.
+@test "verify: many who mend the lock at once" {
+    local jobs job
+    for _ in {1..5}; do
+        rm locks/write
+        mkdir locks/write
+        jobs=()
+        for _ in {1..6}; do
+            modload verify --repair --wait 60s >/dev/null 2>&1 3>&- &
+            jobs+=($!)
+        done
+        for job in "${jobs[@]}"; do
+            wait "$job"
+        done
+        [ -f locks/write ]
+        [ "$(find lost+found -mindepth 1 -type d | wc -l)" -eq 1 ]
+        [ "$(find lost+found -mindepth 1 | wc -l)" -eq 1 ]
+        rm -r lost+found
+    done
+    works
 }
 
 @test "verify: a directory of the registry that is missing" {
