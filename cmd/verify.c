@@ -158,6 +158,8 @@ static int run(struct invocation *in)
     json_key(&in->data, "mended");
     json_uint(&in->data, v.mended);
     json_close(&in->data, '}');
+    if (status < 0 && v.problems == 0 && v.bundles == 0)
+        json_free(&in->data); /* nothing was looked at */
     return status < 0 ? failed_or_signalled(in) : verdict(&v);
 }
 

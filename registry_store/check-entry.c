@@ -280,7 +280,7 @@ static int check_history(struct check *c, unsigned shard, struct shard_log *log)
         return errno == ENOENT ? 0 : problem_errno(c, path);
     if (!S_ISREG(st.st_mode))
         return problem_tell(c, path, problem_move_away(c, path), "is no file");
-    if ((st.st_mode & 07777) != 0600) {
+    if (mode_is_wrong(c, st.st_mode, 0600)) {
         if (problem_tell(c, path, mode_mend(c, path, 0600), "has another mode than 0600") != 0)
             return -1;
     }
@@ -337,6 +337,19 @@ static int check_foreign(struct check *c, unsigned shard, const struct names *na
     return 0;
 }
 
+/* It is made with its first entry. */
+static int check_shard_dir(struct check *c, const char *path)
+{
+    struct stat st;
+    if (fstatat(c->store->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT || errno == ENOTDIR ? 0 : problem_errno(c, path);
+    if (!S_ISDIR(st.st_mode))
+        return problem_tell(c, path, problem_move_away(c, path), "is no directory");
+    if (!mode_is_wrong(c, st.st_mode, 0700))
+        return 0;
+    return problem_tell(c, path, mode_mend(c, path, 0700), "has another mode than 0700");
+}
+
 int check_shard(struct check *c, unsigned shard)
 {
     LOG_AUTO log = {.n = 0};
@@ -344,7 +357,9 @@ int check_shard(struct check *c, unsigned shard)
     char path[PATH_SIZE];
     size_t n = 0;
     shard_path("entries", shard, path);
-    if (names_read(c->store->fd, path, &names) < 0 && errno != ENOENT)
+    if (check_shard_dir(c, path) != 0)
+        return -1;
+    if (names_read(c->store->fd, path, &names) < 0 && errno != ENOENT && errno != ENOTDIR)
         return problem_errno(c, path);
     int status = check_history(c, shard, &log);
     AUTO_FREE const struct store_record **newest = newest_records(&log, &n);

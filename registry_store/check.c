@@ -115,6 +115,12 @@ static int dir_replace(struct check *c, const char *path)
     return away > 0 ? dir_make(c, path) : away;
 }
 
+bool mode_is_wrong(const struct check *c, unsigned mode, unsigned good)
+{
+    unsigned ignored = c->read_only ? S_IWUSR : 0;
+    return ((mode & 07777) | ignored) != (good | ignored);
+}
+
 int mode_mend(struct check *c, const char *path, unsigned mode)
 {
     if (!c->policy->repair)
@@ -135,7 +141,7 @@ static int check_dir(struct check *c, const char *path)
         return problem_tell(c, path, dir_replace(c, path), "is no directory");
     if (st.st_uid != geteuid())
         return problem_tell(c, path, 0, "belongs to somebody else");
-    if ((st.st_mode & 07777) == 0700)
+    if (!mode_is_wrong(c, st.st_mode, 0700))
         return 0;
     return problem_tell(c, path, mode_mend(c, path, 0700), "has another mode than 0700");
 }
@@ -145,7 +151,7 @@ static int check_file(struct check *c, const char *path, const struct stat *st)
 {
     if (st->st_uid != geteuid())
         return problem_tell(c, path, 0, "belongs to somebody else");
-    if ((st->st_mode & 07777) == 0600)
+    if (!mode_is_wrong(c, st->st_mode, 0600))
         return 0;
     return problem_tell(c, path, mode_mend(c, path, 0600), "has another mode than 0600");
 }
@@ -380,11 +386,28 @@ static int check_run(struct check *c, bool locked)
     return check_all(c);
 }
 
+/* A home that is only to be read is refused before anything of it is touched. */
+static int check_writable(struct check *c)
+{
+    struct store *store = c->store;
+    bool on_disk = faccessat(store->fd, ".", W_OK, AT_EACCESS) == 0 || errno != EROFS;
+    if (!c->read_only && on_disk)
+        return 0;
+    ml_error_errno(c->err, ML_CANT_CREATE, on_disk ? EACCES : EROFS, "cannot mend registry '%s'",
+                   store->home);
+    if (!on_disk)
+        return hint_read_only(c->err);
+    return ml_error_hint(c->err, "it can only be read here; to mend it: chmod u+w '%s'",
+                         store->home);
+}
+
 /* One who mends at a time: what the lock of all writers stands on may have to be mended before it
  * can be had. The descriptor of a lock, or -1. */
 static int mend_begin(struct check *c)
 {
     struct store *store = c->store;
+    if (check_writable(c) < 0)
+        return -1;
     AUTO_CLOSE int fd = openat(store->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return problem_errno(c, ".");
@@ -400,6 +423,7 @@ int store_check(struct store *store, const struct store_check *policy,
     *ret = (struct store_check_result){.problems = 0};
     if (store->fd < 0)
         return 0;
+    c.read_only = store_read_only(store);
     utc_text(c.time, time(NULL));
     AUTO_CLOSE int mending = policy->repair ? mend_begin(&c) : -1;
     if (policy->repair && (mending < 0 || check_tools(&c) != 0))

@@ -10,6 +10,7 @@ struct check {
     const struct store_check *policy;
     struct store_check_result *result;
     size_t n_named; /* entries that have a name */
+    bool read_only; /* store_read_only() */
     char time[STORE_TIME_SIZE];
     struct ml_error *err;
 };
@@ -32,6 +33,10 @@ int mend_failed(struct check *c, const char *path);
 
 /* Keeps what is in a file that will be replaced, in lost+found/. 0, or -1 with errno. */
 int keep_copy(struct store *store, const char *path);
+
+/* Whether a mode is none of ours, where `good` is. In a home that is only to be read it is no
+ * matter whether its owner may write to what is in it. */
+bool mode_is_wrong(const struct check *c, unsigned mode, unsigned good);
 
 /* With `repair`, gives it this mode. */
 int mode_mend(struct check *c, const char *path, unsigned mode);

@@ -243,6 +243,12 @@ bool store_present(const struct store *store)
     return store->fd >= 0;
 }
 
+bool store_read_only(const struct store *store)
+{
+    struct stat st;
+    return store->fd >= 0 && fstat(store->fd, &st) == 0 && (st.st_mode & S_IWUSR) == 0;
+}
+
 void store_close(struct store *store)
 {
     if (store == NULL)

@@ -62,6 +62,9 @@ void store_cancel_on(struct store *store, int cancel_fd);
 /* Whether there is a registry: false for one that was opened without `create` and is missing. */
 bool store_present(const struct store *store);
 
+/* Whether it is only to be read: its owner has taken his right to write from its directory. */
+bool store_read_only(const struct store *store);
+
 /* ---- checks of what becomes part of a path ---- */
 bool store_bundle_valid(const char *id); /* "b-" and 32 of a-z2-7 */
 bool store_name_valid(const char *name); /* 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first */
@@ -303,8 +306,9 @@ struct store_check_result {
 };
 
 /* Checks links, histories, names, modes, and that nothing else is there; not what is in the
- * bundles. Under the write lock, where there may be one. Returns 0 when all was looked at, whatever
- * it found; or -1 and ML_BUSY, ML_IO ..., or what `problem` returned. */
+ * bundles. Under the write lock, where there may be one. Where it is only to be read, that nobody
+ * may write there is no problem, and `repair` is ML_CANT_CREATE. Returns 0 when all was looked at,
+ * whatever it found; or -1 and ML_BUSY, ML_IO ..., or what `problem` returned. */
 int store_check(struct store *store, const struct store_check *policy,
                 struct store_check_result *ret, struct ml_error *err);
 

@@ -169,8 +169,10 @@ static void files_expect(struct check *c)
 
 static void meta_check(struct check *c, const char *path, const struct stat *st, unsigned mode)
 {
-    if ((st->st_mode & 07777) != mode)
-        check_tell(c, CHECK_MODE, path, "has mode %04o, not %04o", st->st_mode & 07777, mode);
+    unsigned now = st->st_mode & 07777;
+    if (now != mode)
+        check_tell(c, (now | S_IWUSR) == mode ? CHECK_READ_ONLY : CHECK_MODE, path,
+                   "has mode %04o, not %04o", now, mode);
     if (st->st_uid != geteuid())
         check_tell(c, CHECK_OWNER, path, "belongs to uid %u, not to you (%u)", st->st_uid,
                    geteuid());

@@ -7,6 +7,7 @@
 enum check_kind {
     CHECK_CONTENT, /* something is missing, or is not what was filed */
     CHECK_MODE,
+    CHECK_READ_ONLY, /* a mode that lacks nothing but its owner's right to write */
     CHECK_OWNER,
     CHECK_FOREIGN, /* something is there that was not filed */
 };

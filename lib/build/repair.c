@@ -61,7 +61,8 @@ static int modes_mend(struct repair *r)
     for (int pass = 0; more && pass < DEPTH_MAX; pass++) {
         more = false;
         for (size_t i = 0; i < r->check.n_problems; i++)
-            if (r->check.problems[i].kind == CHECK_MODE)
+            if (r->check.problems[i].kind == CHECK_MODE ||
+                r->check.problems[i].kind == CHECK_READ_ONLY)
                 more = mode_set(r->check.dir, r->check.problems[i].path) == 0 || more;
         r->changed = r->changed || more;
         if (more && check_bundle(r->a, r->check.dir, r->id, &r->check, r->err) < 0)

@@ -73,8 +73,15 @@ int ml_bundle_check(struct ml_ctx *ctx, const char *bundle,
         return ml_error_set(err, ML_NO_INPUT, NULL, "'%s' is not the id of a bundle", bundle);
     if (ctx_store(ctx, false, &store, err) < 0 || look(&a, store, bundle, &check, err) < 0)
         return -1;
-    for (size_t i = 0; problem != NULL && i < check.n_problems; i++)
-        if (problem(check.problems[i].path, check.problems[i].what, arg) != 0)
-            break;
-    return check.n_problems > INT_MAX ? INT_MAX : (int)check.n_problems;
+    bool read_only = store_read_only(store);
+    int found = 0;
+    for (size_t i = 0; i < check.n_problems && found < INT_MAX; i++) {
+        const struct check_problem *p = &check.problems[i];
+        if (read_only && p->kind == CHECK_READ_ONLY)
+            continue;
+        found++;
+        if (problem != NULL && problem(p->path, p->what, arg) != 0)
+            problem = NULL;
+    }
+    return found;
 }

@@ -104,7 +104,7 @@ static int collect(struct export *x)
 static const struct check_problem *find_damage(const struct check *check)
 {
     for (size_t i = 0; i < check->n_problems; i++)
-        if (check->problems[i].kind != CHECK_MODE && check->problems[i].kind != CHECK_OWNER)
+        if (check->problems[i].kind == CHECK_CONTENT || check->problems[i].kind == CHECK_FOREIGN)
             return &check->problems[i];
     return NULL;
 }

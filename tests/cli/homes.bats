@@ -86,7 +86,8 @@ refuses() {
         ml "${words%% *}" --json ${words#"${words%% *}"}
         assert_equal "$(json '[.status, .data]|tojson')" '["error",null]'
     done < <(printf '%s\n' "register v $one" "register v one.c" "register --many list" "register --many bundles" \
-        "unregister v" "rollback v" "rollback out" "pin v" "unpin v 1" gc "compile one.c" "run ./one.c one")
+        "unregister v" "rollback v" "rollback out" "pin v" "unpin v 1" gc "compile one.c" "run ./one.c one" \
+        "verify --repair" "verify --repair v")
     assert_equal "$(snapshot)" "$before"
 }
 
@@ -95,6 +96,37 @@ refuses() {
     before=$(snapshot)
     reads_all
     assert_equal "$(snapshot)" "$before"
+}
+
+@test "homes: without the right to write, nothing is wrong with it but what is" {
+    given_modes
+    for words in verify "verify v" doctor; do
+        # shellcheck disable=SC2086
+        ml $words
+        assert_ok
+        [ "$words" = doctor ] || assert_no_stderr
+    done
+    chmod 444 "$MODLOAD_HOME/FORMAT" "$MODLOAD_HOME/bundles/$one/plugin.so"
+    chmod 555 "$MODLOAD_HOME/names" "$MODLOAD_HOME/bundles/$one/source"
+    before=$(snapshot)
+    ml verify
+    assert_exit 77
+    assert_stderr_has "modload: the registry has 4 problems"
+    assert_stderr_has "modload: FORMAT has another mode than 0600"
+    assert_stderr_has "modload: names has another mode than 0700"
+    assert_stderr_has "modload: bundles/$one/plugin.so has mode 0444, not 0400"
+    assert_stderr_has "modload: bundles/$one/source has mode 0555, not 0700"
+    ml verify --repair
+    assert_exit 73
+    assert_no_stdout
+    assert_stderr "modload: cannot mend registry '$MODLOAD_HOME': Permission denied
+  hint: it can only be read here; to mend it: chmod u+w '$MODLOAD_HOME'"
+    assert_equal "$(snapshot)" "$before"
+    chmod u+w "$MODLOAD_HOME" # now it can be written to, and all else is in the way
+    ml verify --repair
+    assert_ok
+    ml rollback v 1
+    assert_ok
 }
 
 @test "homes: without the right to write, what would write fails in words, and nothing is half done" {

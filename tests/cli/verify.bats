@@ -45,7 +45,7 @@ load damage
     mends "$bundle/source" "has mode 0755, not 0700"
     chmod 755 "$bundle"
     mends "$bundle/." "has mode 0755, not 0700"
-    for dir in names entries history bundles journal locks tmp; do
+    for dir in names entries history bundles journal locks tmp "${entry%/*}"; do
         chmod 755 $dir
         mends $dir "has another mode than 0700"
     done

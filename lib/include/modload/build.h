@@ -153,7 +153,8 @@ void ml_bundle_info_free(struct ml_bundle_info *info);
  * says went in, so that a bundle that was replaced together with its list is found out. Of an
  * object that was built here the id knows only what it was built from: whether it came out of that,
  * only a new build can tell (ml_bundle_repair() with `rebuild`). Needs no compiler, writes nothing,
- * waits for no lock.
+ * waits for no lock. Where the registry is only to be read (its owner has no right to write to its
+ * directory), it is no problem that he has none in the bundle.
  *
  * Returns the number of problems, 0 for a whole bundle; or -1 and ML_NO_INPUT (no id, no such
  * bundle), ML_BUSY (it is just being removed), ML_CONFIG (no registry of this format), ML_REFUSED,
