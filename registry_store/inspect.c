@@ -238,7 +238,8 @@ int store_inspect(const char *home, struct store_inspection *ret)
     ret->used = home_used(fd) > 0;
     lock_look(fd, ret);
     litter_look(fd, ret);
-    ret->unfinished = faccessat(fd, "journal/apply", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    ret->unfinished = journal_pending(&(struct store){.fd = fd});
+    ret->journal_damaged = ret->unfinished && journal_damaged(&(struct store){.fd = fd});
     contents_look(fd, ret);
     return 0;
 }

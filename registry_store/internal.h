@@ -153,6 +153,9 @@ int journal_commit(struct store *store, struct journal *journal, struct ml_error
 /* Whether a change is written down and not through. */
 bool journal_pending(struct store *store);
 
+/* Whether it cannot be understood. Reads it, and does nothing about it. */
+bool journal_damaged(struct store *store);
+
 /* Finishes it, or takes it back where it cannot be finished. Under the write lock. */
 int journal_recover(struct store *store, struct ml_error *err);
 

@@ -469,6 +469,15 @@ bool journal_pending(struct store *store)
     return faccessat(store->fd, journal_path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+bool journal_damaged(struct store *store)
+{
+    struct ml_error why = ML_ERROR_INIT;
+    __attribute__((cleanup(apply_free))) struct apply a = {.store = store};
+    if (fs_read_file(store->fd, journal_path, &a.text, JOURNAL_MAX) < 0)
+        return errno != ENOENT && is_damage(errno);
+    return apply_parse(&a, &why) < 0 && why.status == ML_REFUSED;
+}
+
 int journal_recover(struct store *store, struct ml_error *err)
 {
     __attribute__((cleanup(apply_free))) struct apply a = {.store = store};

@@ -331,14 +331,15 @@ struct store_inspection {
     unsigned closed_mode;
     char open[16]; /* what of it others may get into: "history", "." for itself; or "" */
     unsigned open_mode;
-    bool lock_damaged;  /* there is no file where the lock of all writers should be */
-    bool lock_held;     /* a writer is at work */
-    int lock_pid;       /* it, or 0 when nobody can tell */
-    char lock_text[96]; /* what it wrote: "pid 12 since 2024-01-01T00:00:00Z"; or "" */
-    size_t litter;      /* files and directories that dead commands left in tmp/ */
-    bool unfinished;    /* a change of many entries was cut short */
-    uint64_t entries;   /* how many; an estimate where `many` */
-    uint64_t bundles;   /* how many; at least, where `many_bundles` */
+    bool lock_damaged;    /* there is no file where the lock of all writers should be */
+    bool lock_held;       /* a writer is at work */
+    int lock_pid;         /* it, or 0 when nobody can tell */
+    char lock_text[96];   /* what it wrote: "pid 12 since 2024-01-01T00:00:00Z"; or "" */
+    size_t litter;        /* files and directories that dead commands left in tmp/ */
+    bool unfinished;      /* a change was cut short, or is being made */
+    bool journal_damaged; /* and cannot be understood: nobody can finish it */
+    uint64_t entries;     /* how many; an estimate where `many` */
+    uint64_t bundles;     /* how many; at least, where `many_bundles` */
     bool many, many_bundles;
 
     long fs_type;   /* statfs(2), of the directory or the nearest one above it */

@@ -229,10 +229,15 @@ static void lock_look(struct doctor *d, const struct store_inspection *r)
     }
 }
 
-/* Neither keeps anybody from working: both are put right by whoever writes next. */
+/* But for a journal that cannot be understood, what is left behind keeps nobody from working: it is
+ * put right by whoever writes next. */
 static void leftovers_look(struct doctor *d, const struct store_inspection *r)
 {
-    if (r->unfinished && !r->lock_held) {
+    if (r->journal_damaged) {
+        doctor_tell(d, ML_HEALTH_PROBLEM, "journal",
+                    "journal/apply is damaged: nothing can be changed");
+        doctor_hint(d, "run: modload verify --repair");
+    } else if (r->unfinished && !r->lock_held) {
         doctor_tell(d, ML_HEALTH_WARNING, "journal",
                     "a change was cut short, and waits to be finished");
         doctor_hint(d, "the next command that writes finishes it");

@@ -4,6 +4,7 @@
 
 load helpers
 load plugins
+load registry
 
 setup_file() {
     given_plugins faults
@@ -384,9 +385,29 @@ in_namespace() {
 
 @test "doctor: a change that was cut short" {
     given_registry
-    mkdir -p h/journal
-    echo >h/journal/apply
+    id=$(modload list | cut -d ' ' -f 1)
+    killed_at symlinkat 1 register "$id" -e 'int v(void) { return 1; }'
+    [ -e h/journal/apply ]
     doctor 0 warning journal "a change was cut short" "the next command that writes finishes it"
+    modload unregister "$id"
+    doctor 0 ok leftovers none
+    ! grep -q '"journal"' <<<"$output"
+}
+
+@test "doctor: a change that was cut short and cannot be understood" {
+    given_registry
+    id=$(modload list | cut -d ' ' -f 1)
+    for damage in 'echo garbage >h/journal/apply' ': >h/journal/apply' 'mkdir h/journal/apply'; do
+        eval "$damage"
+        doctor 1 problem journal "journal/apply is damaged: nothing can be changed" "run: modload verify --repair"
+        ml unregister "$id"
+        assert_exit 77
+        ml verify --repair
+        assert_ok
+        doctor 0 ok leftovers none
+        rm -rf h/lost+found
+    done
+    modload unregister "$id"
 }
 
 # ---- runtime directory and workers ----
