@@ -102,6 +102,7 @@ static int verify_bundle(const char *bundle, void *arg)
     return found > 0 && v->repair ? repair_bundle(v) : 0;
 }
 
+/* What is not there was told of with the structure. */
 static int verify_generation(const struct ml_generation *g, void *arg)
 {
     return g->present ? verify_bundle(g->bundle, arg) : 0;
@@ -136,7 +137,7 @@ static int verdict(struct verify *v)
     if (v->repair)
         ml_error_hint(&in->err,
                       "what is left: go back (modload rollback U), register anew, or restore "
-                      "a backup");
+                      "a backup; give up generations that are lost: modload gc --keep-last N");
     else
         ml_error_hint(&in->err, "mend what can be mended: modload verify --repair");
     return ML_REFUSED;

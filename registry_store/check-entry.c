@@ -200,6 +200,8 @@ static int check_bent(struct check *c, const struct pair *p)
 static int check_dangling(struct check *c, const struct pair *p, const char *bundle)
 {
     bool another = p->newest != NULL && strcmp(p->newest->bundle, bundle) != 0;
+    if (!another && ids_add(&c->lost, bundle) < 0)
+        return ml_error_memory(c->err);
     return problem_tell(c, p->path, another ? relink(c, p) : 0,
                         "leads to a bundle that is missing");
 }
@@ -242,6 +244,38 @@ static int check_pair(struct check *c, struct pair *p)
     if (*p->newest->bundle == '\0')
         return 0; /* taken out */
     return problem_tell(c, p->path, relink(c, p), "is missing");
+}
+
+/* ---- earlier generations ---- */
+
+/* A bundle stays as long as a line names it: gc writes the histories without a line before it takes
+ * what only that line had named (gc.c). So one that is missing is lost, and with it the way back to
+ * that generation. Nothing here can make it again. */
+static int check_generation(struct check *c, const struct store_record *r)
+{
+    char path[PATH_SIZE], what[96];
+    int there = *r->bundle == '\0' || ids_have(&c->lost, r->bundle)
+                    ? 1
+                    : bundle_is_filed(c->store, r->bundle);
+    if (there > 0)
+        return 0;
+    bundle_path(r->bundle, NULL, path);
+    if (there < 0)
+        return problem_unread(c, path);
+    if (ids_add(&c->lost, r->bundle) < 0)
+        return ml_error_memory(c->err);
+    snprintf(what, sizeof what, "is missing, and generation %lu of %s with it", r->generation,
+             r->uuid);
+    return problem_tell(c, path, 0, what);
+}
+
+static int check_generations(struct check *c, const struct shard_log *log)
+{
+    int status = 0;
+    for (size_t i = 0; i < log->n && status == 0; i++)
+        if (c->policy->uuid == NULL || strcmp(c->policy->uuid, log->records[i].uuid) == 0)
+            status = check_generation(c, &log->records[i]);
+    return status;
 }
 
 /* ---- the file of a history ---- */
@@ -369,6 +403,8 @@ int check_shard(struct check *c, unsigned shard)
         status = check_foreign(c, shard, &names);
     if (status == 0)
         status = check_pairs(c, &names, &log, newest, n);
+    if (status == 0)
+        status = check_generations(c, &log);
     names_free(&names);
     return status;
 }

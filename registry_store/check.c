@@ -434,5 +434,7 @@ int store_check(struct store *store, const struct store_check *policy,
     /* a journal that is gone must not come back over histories that were written anew */
     if (policy->repair && fs_sync_dir(store->fd, "journal") < 0 && errno != ENOENT)
         return problem_errno(&c, "journal");
-    return check_run(&c, lock >= 0);
+    int status = check_run(&c, lock >= 0);
+    ids_free(&c.lost);
+    return status;
 }

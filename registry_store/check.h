@@ -9,8 +9,9 @@ struct check {
     struct store *store;
     const struct store_check *policy;
     struct store_check_result *result;
-    size_t n_named; /* entries that have a name */
-    bool read_only; /* store_read_only() */
+    size_t n_named;  /* entries that have a name */
+    bool read_only;  /* store_read_only() */
+    struct ids lost; /* bundles that are missing, and were told of */
     char time[STORE_TIME_SIZE];
     struct ml_error *err;
 };

@@ -324,7 +324,7 @@ static int collect_bundle(const char *id, void *arg)
 
 /* First what not even a line that goes points at: that needs no room, which a full disk does not
  * have. Then the lines; then what only they had pointed at. A history is never ahead of what it
- * names. */
+ * names: the check takes what a line names and is not there for lost (check-entry.c). */
 static int collect(struct collector *c)
 {
     /* a change that was finished must be seen to be gone before the histories are rewritten under

@@ -4,10 +4,12 @@
  *     bundles/<id>/              immutable: plugin.so, manifest.json, build.json, name, SHA256SUMS,
  *                                source/, outside/; in use as long as somebody has a flock on it
  *     entries/8c/<uuid>          -> ../../bundles/<id>: one link = one lookup
- *     history/8c                 a line for every change of an entry of that shard, newest last
+ *     history/8c                 a line for every change of an entry of that shard, newest last; a
+ *                                bundle that one names stays until gc has taken the line away
  *     names/<name>               -> ../entries/8c/<uuid>
  *     journal/apply              the change that is being applied: there only while its writer is
- * at it, or after he died locks/write                flock, held while entries and names change
+ *                                at it, or after he died
+ *     locks/write                flock, held while entries and names change
  *     tmp/<random>               files in the making, under locks/write; directories of bundles in
  *                                the making, each under a flock of its maker: the rest is litter
  *
@@ -305,10 +307,11 @@ struct store_check_result {
     size_t problems, mended;
 };
 
-/* Checks links, histories, names, modes, and that nothing else is there; not what is in the
- * bundles. Under the write lock, where there may be one. Where it is only to be read, that nobody
- * may write there is no problem, and `repair` is ML_CANT_CREATE. Returns 0 when all was looked at,
- * whatever it found; or -1 and ML_BUSY, ML_IO ..., or what `problem` returned. */
+/* Checks links, histories, names, modes, and that nothing else is there and no bundle that a line
+ * names is missing; not what is in the bundles. Under the write lock, where there may be one. Where
+ * it is only to be read, that nobody may write there is no problem, and `repair` is ML_CANT_CREATE.
+ * Returns 0 when all was looked at, whatever it found; or -1 and ML_BUSY, ML_IO ..., or what
+ * `problem` returned. */
 int store_check(struct store *store, const struct store_check *policy,
                 struct store_check_result *ret, struct ml_error *err);
 

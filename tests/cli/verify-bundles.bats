@@ -97,12 +97,73 @@ load damage
     ml rollback "$id"
     assert_ok
     assert_stdout "$one"
-    ml verify
-    assert_ok
+    tells "bundles/$two" "is missing, and generation 2 of $id with it"
     ml run --release v v
     assert_stdout 1
     mv "$BATS_TEST_TMPDIR/kept" "$bundle"
     clean
+}
+
+@test "verify: a bundle of an earlier generation that is missing" {
+    mv "bundles/$one" "$BATS_TEST_TMPDIR/kept"
+    ml history v
+    assert_stdout_has "$one (gone)"
+    tells "bundles/$one" "is missing, and generation 1 of $id with it"
+    for words in "verify v" "verify --repair" "verify --repair v"; do
+        # shellcheck disable=SC2086
+        ml $words
+        assert_exit 77
+        assert_stderr_has "modload: bundles/$one is missing, and generation 1 of $id with it"
+        assert_stderr_has "modload: the registry has 1 problem"
+    done
+    assert_stderr_has "register anew, or restore a backup; give up generations that are lost: modload gc --keep-last N"
+    ml verify w
+    assert_ok
+    modload register --name other 11111111-1111-1111-1111-111111111111 "$two"
+    ml verify --json
+    assert_equal "$(json '.data.problems|map(.path)|tojson')" "[\"bundles/$one\"]"
+    mv "$BATS_TEST_TMPDIR/kept" "bundles/$one"
+    ml verify
+    assert_ok
+    rm -rf "bundles/$one"
+    (cd "$BATS_TEST_TMPDIR" && modload compile -e "int v(void) { return 1; }" >/dev/null) # it is built anew, from the same
+    ml verify
+    assert_ok
+    rm -rf "bundles/$one"
+    ml gc --keep-last 1
+    assert_ok
+    ml verify
+    assert_ok
+}
+
+# What gc takes away, nothing names any more: that is not lost.
+@test "verify: a bundle that gc has removed is not missed" {
+    modload register --name v "$id" -e 'int v(void) { return 3; }' 3>&-
+    modload pin v 1
+    modload unregister w >/dev/null
+    for words in "--dry-run --keep-last 1" "" "--keep-last 1"; do
+        # shellcheck disable=SC2086
+        ml gc $words
+        assert_ok
+        ml verify
+        assert_ok
+        assert_no_stderr
+    done
+    [ ! -e "bundles/$two" ]
+    modload unregister v >/dev/null
+    for words in "--older-than 1h" ""; do
+        # shellcheck disable=SC2086
+        ml gc $words
+        assert_ok
+        ml verify
+        assert_ok
+    done
+    modload unpin "$id" 1
+    ml gc
+    assert_ok
+    ml verify
+    assert_ok
+    assert_stdout "0 bundles looked at, 0 problems"
 }
 
 @test "verify: what is in the place of a bundle goes to lost+found, and leaves it to a new one" {

@@ -98,16 +98,19 @@ void home_show(struct buf *out)
 
 static int see_problem(const char *path, const char *what, bool mended, void *arg)
 {
+    size_t *lost = arg;
     CHECK(*path != '\0' && *what != '\0');
+    *lost += strncmp(what, "is missing, and generation ", 27) == 0;
     return 0;
 }
 
 int home_check(struct store *store, bool repair, size_t *problems, struct ml_error *err)
 {
-    struct store_check policy = {.repair = repair, .problem = see_problem};
+    size_t lost = 0;
+    struct store_check policy = {.repair = repair, .problem = see_problem, .arg = &lost};
     struct store_check_result result;
     int status = store_check(store, &policy, &result, err);
-    *problems = result.problems - (repair ? result.mended : 0);
+    *problems = result.problems - lost - (repair ? result.mended : 0);
     return status;
 }
 

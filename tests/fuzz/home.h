@@ -21,7 +21,8 @@ void home_bundle(const char *id, const char *name);
 /* All that is in it but tmp/ and locks/, in words. */
 void home_show(struct buf *out);
 
-/* Looks at all of it, and counts what is wrong. -1 where it could not be looked at. */
+/* Looks at all of it, and counts what is wrong; but for bundles that only generations of the past
+ * had: a history may name any. -1 where it could not be looked at. */
 int home_check(struct store *store, bool repair, size_t *problems, struct ml_error *err);
 
 /* Adds a line of history without its hash, then its hash and a newline. */

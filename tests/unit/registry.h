@@ -42,7 +42,8 @@ int registry_change(struct store *store, const char *uuid, const char *bundle, c
 int registry_turn(struct store *store, enum store_op op, const char *uuid,
                   unsigned long generation);
 
-/* Fails, with what it found, unless the store's own check finds nothing. */
+/* Fails, with what it found, unless the store's own check finds nothing; but for bundle 'z', which
+ * is told once as lost where a history names it and it is missing. */
 void registry_sound(const char *what, struct store *store);
 
 /* What the wall clock says from now on, in seconds since 1970; 0: the truth. */

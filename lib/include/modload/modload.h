@@ -332,15 +332,16 @@ struct ml_check_result {
     size_t mended;
 };
 
-/* Looks at the registry's links, histories, names and modes, and that nothing else is there; with
- * `key` at that entry alone. What is in the bundles is for ml_bundle_check(). `problem` is told of
- * each: a path beneath the registry's directory, what is wrong with it, and whether it was put
- * right. With `repair` that is done where it can be; what nobody knows goes to lost+found/ in the
- * registry's directory. Holds the lock of all writers, where there may be one. In a registry that
- * is only to be read (its owner has no right to write to its directory) it is no problem that he
- * has none to what is in it. Returns 0 when all was looked at; what `problem` returned, if that was
- * not 0; or -1 and ML_BUSY, ML_IO; ML_CANT_CREATE: it is only to be read, and nothing was mended;
- * ML_CONFIG: its FORMAT is lost or damaged, and what is in it is not of this one. */
+/* Looks at the registry's links, histories, names and modes, and that nothing else is there and
+ * every bundle that a generation names is; with `key` at that entry alone. What is in the bundles
+ * is for ml_bundle_check(). `problem` is told of each: a path beneath the registry's directory,
+ * what is wrong with it, and whether it was put right. With `repair` that is done where it can be;
+ * what nobody knows goes to lost+found/ in the registry's directory. Holds the lock of all writers,
+ * where there may be one. In a registry that is only to be read (its owner has no right to write to
+ * its directory) it is no problem that he has none to what is in it. Returns 0 when all was looked
+ * at; what `problem` returned, if that was not 0; or -1 and ML_BUSY, ML_IO; ML_CANT_CREATE: it is
+ * only to be read, and nothing was mended; ML_CONFIG: its FORMAT is lost or damaged, and what is in
+ * it is not of this one. */
 int ml_check(struct ml_ctx *ctx, const struct ml_key *key, bool repair,
              int (*problem)(const char *path, const char *what, bool mended, void *arg), void *arg,
              struct ml_check_result *result, struct ml_error *err);
