@@ -349,6 +349,37 @@ loses_history() {
     assert_stdout "2 bundles looked at, 0 problems"
 }
 
+@test "verify U: a bundle that was current more than once is looked at once" {
+    for _ in {1..2}; do
+        modload register v "$one"
+        modload register v "$two"
+    done
+    ml verify v
+    assert_ok
+    assert_stdout "2 bundles looked at, 0 problems"
+    flip "bundles/$one/plugin.so"
+    ml verify --json v
+    assert_exit 77
+    assert_equal "$(json '[.data.bundles, (.data.problems|map([.path, .mended]))]|tojson')" "[2,[[\"bundles/$one/plugin.so\",false]]]"
+    ml verify --json --repair v
+    assert_ok
+    assert_equal "$(json '[.data.bundles, .data.mended, (.data.problems|map([.path, .mended]))]|tojson')" \
+        "[2,1,[[\"bundles/$one/plugin.so\",true]]]"
+}
+
+@test "verify --json: of a bundle that is mended in part, what is" {
+    source=$(echo "$bundle"/source/*)
+    flip "$source"
+    chmod 644 "$bundle/plugin.so" "$source"
+    ml verify --json --repair
+    assert_exit 77
+    assert_equal "$(json '[.data.mended, (.data.problems|map([.path, .problem, .mended]))]|tojson')" \
+        "[2,[[\"$bundle/plugin.so\",\"has mode 0644, not 0400\",true],[\"$source\",\"has mode 0644, not 0400\",true],[\"$source\",\"is not what was filed: its digest differs\",false]]]"
+    ml verify --repair
+    assert_exit 77
+    assert_stderr_has "modload: the registry has 1 problem"
+}
+
 @test "verify: several damages, all told and mended at once" {
     flip "$bundle/plugin.so"
     chmod 644 "$bundle/name"
@@ -381,7 +412,7 @@ loses_history() {
     assert_ok
     assert_equal "$(json '[.data.bundles, .data.mended, (.data.problems|length)]|tojson')" '[3,2,2]'
     assert_equal "$(json '.data.problems[0]|tojson')" '{"path":"diary","problem":"does not belong there","mended":true}'
-    assert_equal "$(json '.data.problems[1].path')" "$bundle/plugin.so"
+    assert_equal "$(json '.data.problems[1]|tojson')" '{"path":"'"$bundle"'/plugin.so","problem":"is not what was filed: its digest differs","mended":true}'
 }
 
 @test "verify: beside a writer it waits, and then sees what it did" {
