@@ -25,49 +25,56 @@ static int open_beneath(int dirfd, const char *path, int flags, unsigned mode)
     return (int)syscall(SYS_openat2, dirfd, path, &how, sizeof how);
 }
 
-/* The directory of `n` bytes of a path; there is no mkdirat2, so its parent is opened first. */
-static int mkdir_one(int dirfd, const char *path, size_t n)
+/* Makes a directory of one name, unless it is there, and opens it: what is there must be one, since
+ * only a directory can be opened so. */
+static int enter(int dirfd, const char *name, size_t n)
 {
-    char dir[ARCHIVE_PATH_MAX + 1];
-    if (n > ARCHIVE_PATH_MAX) {
+    char copy[ARCHIVE_NAME_MAX + 1];
+    if (n > ARCHIVE_NAME_MAX) {
         errno = ENAMETOOLONG;
         return -1;
     }
-    memcpy(dir, path, n);
-    dir[n] = '\0';
-    char *slash = strrchr(dir, '/');
-    if (slash != NULL)
-        *slash = '\0';
-    AUTO_CLOSE int parent = open_beneath(dirfd, slash ? dir : ".", O_PATH | O_DIRECTORY, 0);
-    return parent < 0 || fs_mkdir(parent, slash ? slash + 1 : dir, 0700) < 0 ? -1 : 0;
+    memcpy(copy, name, n);
+    copy[n] = '\0';
+    return fs_mkdir(dirfd, copy, 0700) < 0 ? -1
+                                           : open_beneath(dirfd, copy, O_PATH | O_DIRECTORY, 0);
 }
 
-/* From the top: each is made in the one before. */
-static int mkdir_parents(int dirfd, const char *path)
+/* The directory that a path's last name is in, each on the way made where it is missing; one name
+ * at a time, so that a path may be longer than the kernel takes at once (PATH_MAX). */
+static int enter_parent(int dirfd, const char *path)
 {
-    for (const char *slash = path; (slash = strchr(slash, '/')) != NULL; slash++)
-        if (mkdir_one(dirfd, path, (size_t)(slash - path)) < 0)
-            return -1;
-    return 0;
+    AUTO_CLOSE int at = open_beneath(dirfd, ".", O_PATH | O_DIRECTORY, 0);
+    for (const char *slash; at >= 0 && (slash = strchr(path, '/')) != NULL; path = slash + 1) {
+        int next = enter(at, path, (size_t)(slash - path));
+        close(steal_fd(&at));
+        at = next;
+    }
+    return steal_fd(&at);
 }
 
-/* Most directories have an entry of their own, so the parents are made only where they are missed.
- */
+static const char *last_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Most directories have an entry of their own, so the way is walked only where one is missed, or
+ * where it is too long. */
 int beneath_create(int dirfd, const char *path)
 {
     const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
     int fd = open_beneath(dirfd, path, flags, 0600);
-    if (fd >= 0 || errno != ENOENT)
+    if (fd >= 0 || (errno != ENOENT && errno != ENAMETOOLONG))
         return fd;
-    return mkdir_parents(dirfd, path) < 0 ? -1 : open_beneath(dirfd, path, flags, 0600);
+    AUTO_CLOSE int parent = enter_parent(dirfd, path);
+    return parent < 0 ? -1 : open_beneath(parent, last_name(path), flags, 0600);
 }
 
-/* What is there already must be a directory: only such a one can be opened so. */
 int beneath_mkdir(int dirfd, const char *path)
 {
-    if (mkdir_parents(dirfd, path) < 0 || mkdir_one(dirfd, path, strlen(path)) < 0)
-        return -1;
-    AUTO_CLOSE int fd = open_beneath(dirfd, path, O_PATH | O_DIRECTORY, 0);
+    AUTO_CLOSE int parent = enter_parent(dirfd, path);
+    AUTO_CLOSE int fd = parent < 0 ? -1 : enter(parent, last_name(path), strlen(last_name(path)));
     return fd < 0 ? -1 : 0;
 }
 

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "archive/paths.h"
-#include "archive/unpack.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/scope.h"
@@ -25,7 +24,7 @@ struct archive_writer {
     int errnum;   /* why the last write failed */
     bool dropped; /* nothing more is written */
     struct paths paths;
-    char last[ARCHIVE_PATH_MAX + 1];
+    char last[ARCHIVE_ANY_PATH_MAX + 1];
 };
 
 /* The errno of our own write says more than libarchive's words. */
@@ -80,8 +79,8 @@ void archive_writer_drop(struct archive_writer **writer)
     *writer = NULL;
 }
 
-int archive_writer_open(int fd, const char *label, struct archive_writer **ret,
-                        struct ml_error *err)
+int archive_writer_open(int fd, const char *label, enum archive_names names,
+                        struct archive_writer **ret, struct ml_error *err)
 {
     const struct lib *lib = lib_load(err);
     if (lib == NULL)
@@ -90,6 +89,7 @@ int archive_writer_open(int fd, const char *label, struct archive_writer **ret,
     if (w == NULL)
         return ml_error_memory(err);
     w->lib = w->paths.lib = lib;
+    w->paths.names = names;
     w->fd = fd;
     w->label = label;
     w->out = lib->archive_write_new();
@@ -215,11 +215,9 @@ static int is_own(const struct dirent *entry)
 }
 
 /* Opened as a directory first: the kernel says what it is, with no look that could be outdated. */
-static int child_add(struct archive_writer *w, const char *prefix, int dirfd, const char *name,
+static int child_add(struct archive_writer *w, const char *path, int dirfd, const char *name,
                      struct ml_error *err)
 {
-    char path[ARCHIVE_PATH_MAX + 2];
-    snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "/" : "", name);
     AUTO_CLOSE int dir = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir >= 0)
         return archive_writer_add_tree(w, path, dir, err);
@@ -228,22 +226,30 @@ static int child_add(struct archive_writer *w, const char *prefix, int dirfd, co
     return archive_writer_add_file(w, path, dirfd, name, err);
 }
 
-/* Sorted in each directory: what order the disk has them in does not matter. A path that is cut is
- * too long by one byte at least, and is refused for that; so is one that is too deep, before the
- * stack is. */
+/* Paths are not on the stack, which has to do for the deepest tree that there is. */
+static int child_add_named(struct archive_writer *w, const char *prefix, int dirfd,
+                           const char *name, struct ml_error *err)
+{
+    AUTO_FREE char *path = NULL;
+    if (asprintf(&path, "%s%s%s", prefix, *prefix ? "/" : "", name) < 0)
+        return ml_error_memory(err);
+    return child_add(w, path, dirfd, name, err);
+}
+
+/* Sorted in each directory: what order the disk has them in does not matter. What is too deep is
+ * refused before the stack is full. */
 int archive_writer_add_tree(struct archive_writer *w, const char *prefix, int dirfd,
                             struct ml_error *err)
 {
     struct dirent **entries;
-    int n =
-        strlen(prefix) > ARCHIVE_PATH_MAX ? -1 : scandirat(dirfd, ".", &entries, is_own, by_name);
+    bool deep = strlen(prefix) > ARCHIVE_ANY_PATH_MAX;
+    int n = deep ? -1 : scandirat(dirfd, ".", &entries, is_own, by_name);
     if (n < 0)
-        return ml_error_errno(err, 0, strlen(prefix) > ARCHIVE_PATH_MAX ? ENAMETOOLONG : errno,
-                              "cannot read '%s'", prefix);
+        return ml_error_errno(err, 0, deep ? ENAMETOOLONG : errno, "cannot read '%s'", prefix);
     int status = 0;
     for (int i = 0; i < n; i++) {
         if (status == 0)
-            status = child_add(w, prefix, dirfd, entries[i]->d_name, err);
+            status = child_add_named(w, prefix, dirfd, entries[i]->d_name, err);
         free(entries[i]);
     }
     free(entries);

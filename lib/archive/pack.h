@@ -5,22 +5,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "modload/error.h"
+#include "archive/unpack.h"
 
 /* Nothing of the disk or the moment goes in: time 0, owner 0 without a name, modes 0644 and 0755
  * (what the owner may execute), no attributes, entries in order. The bytes also depend on
- * libarchive's and zstd's versions. What is in it goes by the rules of archive_unpack(): names that
- * it would refuse are refused here. A writer is for one thread at a time. */
+ * libarchive's and zstd's versions. What is in it goes by the rules of archive_unpack(): what that
+ * would refuse is refused here. A writer is for one thread at a time. */
 struct archive_writer;
 
 #define ARCHIVE_WRITER_AUTO __attribute__((cleanup(archive_writer_drop))) struct archive_writer
 
 /* Begins an archive at the offset of `fd`, which stays the caller's, as does `label`, what messages
- * call it. Nothing is synced. 0 and `*ret`, which archive_writer_close() takes back, and
+ * call it. `names` says what files may be called: who unpacks it has to allow as much. Nothing is
+ * synced. 0 and `*ret`, which archive_writer_close() takes back, and
  * archive_writer_drop() where that is never reached; -1 and ML_NO_INPUT ("no_libarchive"),
  * ML_LIMIT, ML_IO. */
-int archive_writer_open(int fd, const char *label, struct archive_writer **ret,
-                        struct ml_error *err);
+int archive_writer_open(int fd, const char *label, enum archive_names names,
+                        struct archive_writer **ret, struct ml_error *err);
 
 /* Each adds one file. Paths have to come in order: byte by byte, a slash before all others. 0; -1
  * and ML_REFUSED  "hostile_archive": a path that archive_unpack() would refuse ML_BUG      a path

@@ -297,5 +297,6 @@ int archive_parse(int fd, int dirfd, const struct archive_limits *limits, struct
     errno = 0;
     p.paths.lib = p.lib;
     p.budget = (struct budget){.limits = limits ? *limits : usual, .size = (uint64_t)st.st_size};
+    p.paths.names = p.budget.limits.names;
     return parse_in_utf8(&p, fd, err);
 }

@@ -1,6 +1,6 @@
-/* What is refused here is refused for what it could become elsewhere: on a file system that knows
- * no case, in a shell, on a terminal, in a git working tree. The kernel keeps paths beneath the
- * directory on its own account (beneath.c). */
+/* What is no portable name is refused for what it could become elsewhere: on a file system that
+ * knows no case, in a shell, on a terminal, in a git working tree. What leads out is refused of any
+ * names; the kernel keeps paths beneath the directory on its own account (beneath.c). */
 #include "archive/paths.h"
 
 #include <search.h>
@@ -10,7 +10,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "archive/unpack.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/scope.h"
@@ -69,7 +68,7 @@ static bool is_git(const char *name, size_t n)
 }
 
 /* One component. Null when it is fine. */
-static const char *name_fault(const char *name, size_t n)
+static const char *name_fault(const char *name, size_t n, bool portable)
 {
     if (n == 0)
         return "has an empty component";
@@ -79,18 +78,14 @@ static const char *name_fault(const char *name, size_t n)
         return "climbs out by '..'";
     if (n > ARCHIVE_NAME_MAX)
         return "has a component of more than 255 bytes";
-    if (is_git(name, n))
+    if (portable && is_git(name, n))
         return "is git's own: '.git' is not taken";
     return NULL;
 }
 
-/* What is wrong with all of it, before what is wrong with a part. */
-static const char *path_fault(const char *path)
+/* What its bytes may be, if it is to be portable. */
+static const char *text_fault(const char *path)
 {
-    if (*path == '\0')
-        return "is no name";
-    if (*path == '/')
-        return "is an absolute path";
     if (strlen(path) > ARCHIVE_PATH_MAX)
         return "is longer than 1024 bytes";
     if (!json_is_utf8(path, strlen(path)))
@@ -99,18 +94,29 @@ static const char *path_fault(const char *path)
         return "has control characters or invisible ones";
     if (strchr(path, '\\') != NULL)
         return "has a backslash, which is a slash for some";
-    int depth = 0;
-    for (const char *name = path;; name++) {
-        size_t n = strcspn(name, "/");
-        const char *fault = name_fault(name, n);
-        if (fault != NULL)
-            return fault;
-        if (++depth > ARCHIVE_DEPTH_MAX)
-            return "is deeper than 32 directories";
-        name += n;
-        if (*name == '\0')
-            return NULL;
+    return NULL;
+}
+
+/* What is wrong with all of it, before what is wrong with a part. */
+static const char *path_fault(const char *path, bool portable)
+{
+    if (*path == '\0')
+        return "is no name";
+    if (*path == '/')
+        return "is an absolute path";
+    if (strlen(path) > ARCHIVE_ANY_PATH_MAX)
+        return "is longer than any path of a file";
+    const char *fault = portable ? text_fault(path) : NULL;
+    for (int depth = 0; fault == NULL; depth++, path++) {
+        size_t n = strcspn(path, "/");
+        fault = name_fault(path, n, portable);
+        if (fault == NULL && portable && depth == ARCHIVE_DEPTH_MAX)
+            fault = "is deeper than 32 directories";
+        path += n;
+        if (*path == '\0')
+            break;
     }
+    return fault;
 }
 
 /* ---- what is there ---- */
@@ -139,7 +145,8 @@ void paths_free(struct paths *paths)
 {
     if (paths->tree != NULL)
         tdestroy(paths->tree, name_free);
-    paths->tree = NULL;
+    free(paths->last);
+    paths->tree = paths->last = NULL;
 }
 
 /* Full case folding and composition (Unicode, D145 with NFC): what any file system may take for the
@@ -190,11 +197,8 @@ static int path_take(struct paths *paths, const char *folded, const char *path, 
 }
 
 /* The folded path is cut at each slash for a moment: its parts are those of the path. */
-int paths_add(struct paths *paths, const char *path, bool directory, struct ml_error *err)
+static int path_add(struct paths *paths, const char *path, bool directory, struct ml_error *err)
 {
-    const char *fault = path_fault(path);
-    if (fault != NULL)
-        return path_hostile(err, path, "%s", fault);
     AUTO_FREE char *folded = path_fold(paths->lib, path);
     if (folded == NULL)
         return ml_error_memory(err);
@@ -207,4 +211,32 @@ int paths_add(struct paths *paths, const char *path, bool directory, struct ml_e
         *cut++ = '/';
     }
     return path_take(paths, folded, path, strlen(path), directory, true, err);
+}
+
+/* Nothing is kept of them: an export may have millions. New are the path itself, and as many of the
+ * directories on its way as the path before did not have. */
+static int path_count(struct paths *paths, const char *path, struct ml_error *err)
+{
+    char *copy = strdup(path);
+    if (copy == NULL)
+        return ml_error_memory(err);
+    const char *last = paths->last ? paths->last : "";
+    while (*path != '\0' && *path == *last)
+        path++, last++;
+    if (*path == '/' && *last == '\0')
+        path++; /* it was named before what is in it */
+    for (paths->n++; (path = strchr(path, '/')) != NULL; path++)
+        paths->n++;
+    free(paths->last);
+    paths->last = copy;
+    return 0;
+}
+
+int paths_add(struct paths *paths, const char *path, bool directory, struct ml_error *err)
+{
+    bool portable = paths->names == ARCHIVE_NAMES_PORTABLE;
+    const char *fault = path_fault(path, portable);
+    if (fault != NULL)
+        return path_hostile(err, path, "%s", fault);
+    return portable ? path_add(paths, path, directory, err) : path_count(paths, path, err);
 }

@@ -10,8 +10,19 @@
 
 #include "modload/error.h"
 
-/* What an archive may cost. All limits are inclusive. */
+/* Which names are taken. */
+enum archive_names {
+    /* What means one thing only, wherever the files go later: see ARCHIVE_NAME_MAX. */
+    ARCHIVE_NAMES_PORTABLE,
+    /* Every path of files on Linux, any bytes but NUL and slash in its names: for archives of what
+     * was on a disk before, and goes back to one. Still relative, without "." and "..", and no two
+     * entries for one file. */
+    ARCHIVE_NAMES_ANY,
+};
+
+/* What an archive may hold, and cost. All limits are inclusive. */
 struct archive_limits {
+    enum archive_names names;
     uint64_t total_bytes;  /* of all files together */
     uint64_t file_bytes;   /* of one file */
     uint32_t entries;      /* files and directories, those that only paths name among them */
@@ -34,10 +45,16 @@ struct archive_limits {
         .free_bytes = 1 << 20, .memory_bytes = 512 << 20, .cpu_s = 30, .time_ms = 60000            \
     }
 
-/* Names, too, must mean one thing only, wherever the files go later: RFC 3629 UTF-8 without control
- * characters; NAME_MAX of Linux for one name; a path that leaves room for the directory it is put
- * into (PATH_MAX is 4096); and no nesting that only a program would make. */
-enum { ARCHIVE_NAME_MAX = 255, ARCHIVE_PATH_MAX = 1024, ARCHIVE_DEPTH_MAX = 32 };
+/* Portable names mean one thing only: RFC 3629 UTF-8 without control characters; NAME_MAX of Linux
+ * for one name; a path that leaves room for the directory it is put into (PATH_MAX is 4096); and no
+ * nesting that only a program would make. Any others have NAME_MAX as well, and the longest path
+ * that a file can be opened by, with room for a place in front of it. */
+enum {
+    ARCHIVE_NAME_MAX = 255,
+    ARCHIVE_PATH_MAX = 1024,
+    ARCHIVE_DEPTH_MAX = 32,
+    ARCHIVE_ANY_PATH_MAX = 4095 + 64,
+};
 
 /* Whether a regular file begins as one of the archives above do. Its name does not count, its
  * offset neither counts nor moves. False as well for what cannot be read. */
@@ -57,7 +74,7 @@ bool archive_is(int fd);
  *     ML_DATA      "not_an_archive"; "bad_archive": cut short, damaged, or of a kind that is not
  *                  read (zip64, a zip method other than stored and deflated); reading it crashed
  *     ML_REFUSED   "hostile_archive": anything but plain files and directories; a name that leads
- *                  out, is not plain, or stands for a file that is there already; `.git`; a set-id
+ *                  out, is not one of `names`, or stands for a file that is there already; a set-id
  *                  or sticky bit; an encrypted, sparse or twice compressed file; bytes that belong
  *                  to no entry, such as a second archive behind the first; `ratio` exceeded
  *     ML_LIMIT     "archive_too_large": within `ratio`, and over another limit; or memory is out

@@ -168,7 +168,7 @@ int ml_export(struct ml_ctx *ctx, const struct ml_key *keys, size_t n, int fd, c
     ARCHIVE_WRITER_AUTO *writer = NULL;
     int status = ctx_store(ctx, false, &x.store, err) < 0 ? -1 : collect(&x);
     if (status == 0)
-        status = archive_writer_open(fd, label, &writer, err);
+        status = archive_writer_open(fd, label, ARCHIVE_NAMES_PORTABLE, &writer, err);
     if (status == 0)
         status = pack_all(&x, writer);
     if (status == 0)

@@ -82,6 +82,28 @@ static void clearing(void **state)
     assert_int_equal(beneath_is_empty(-1), -1);
 }
 
+/* Longer than the kernel takes at once, and deep: made, found, and removed again. */
+static void long_paths(void **state)
+{
+    char path[ARCHIVE_ANY_PATH_MAX + 1];
+    int dir = in(*state);
+    for (size_t i = 0; i < sizeof path; i++)
+        path[i] = i % 5 == 4 ? '/' : 'a';
+    path[sizeof path - 1] = '\0';
+    int fd = beneath_create(dir, path);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(beneath_create(dir, path), -1);
+    assert_int_equal(errno, EEXIST);
+    assert_int_equal(beneath_mkdir(dir, path), -1);
+    assert_int_equal(errno, ENOTDIR);
+    path[sizeof path - 2] = 'b';
+    assert_int_equal(beneath_mkdir(dir, path), 0);
+    assert_int_equal(beneath_clear(dir), 0);
+    assert_int_equal(beneath_is_empty(dir), 1);
+    close(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -89,6 +111,7 @@ int main(void)
         place_test(what_is_there_stays),
         place_test(ways_out),
         place_test(clearing),
+        place_test(long_paths),
     };
     UNIT_RUN("archive/beneath", tests);
 }

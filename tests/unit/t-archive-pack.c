@@ -79,7 +79,7 @@ static void tree_pack(int dirfd, const char *prefix, struct buf *out)
     ARCHIVE_WRITER_AUTO *w = NULL;
     struct ml_error err = ML_ERROR_INIT;
     int fd = memory();
-    assert_int_equal(archive_writer_open(fd, "out", &w, NULL), 0);
+    assert_int_equal(archive_writer_open(fd, "out", ARCHIVE_NAMES_PORTABLE, &w, NULL), 0);
     archive_writer_add_tree(w, prefix, dirfd, &err);
     assert_string_equal(err.message, "");
     assert_int_equal(archive_writer_close(&w, NULL), 0);
@@ -182,7 +182,7 @@ static void data_and_files(void **state)
         buf_char(&large, (char)next_random(&seed));
     assert_int_equal(fs_write_new(place->fd, "file", large.data, large.len, 0600), 0);
     assert_int_equal(write(fd, "in front", 8), 8);
-    assert_int_equal(archive_writer_open(fd, "out", &w, NULL), 0);
+    assert_int_equal(archive_writer_open(fd, "out", ARCHIVE_NAMES_PORTABLE, &w, NULL), 0);
     assert_int_equal(archive_writer_add_data(w, "a", "", 0, false, NULL), 0);
     assert_int_equal(archive_writer_add_data(w, "b", "one\0two", 7, true, NULL), 0);
     assert_int_equal(archive_writer_add_file(w, "c/large", place->fd, "file", NULL), 0);
@@ -202,7 +202,7 @@ static int add(const struct place *place, const char *first, const char *path, s
 {
     ARCHIVE_WRITER_AUTO *w = NULL;
     int fd = memory();
-    assert_int_equal(archive_writer_open(fd, "out", &w, NULL), 0);
+    assert_int_equal(archive_writer_open(fd, "out", ARCHIVE_NAMES_PORTABLE, &w, NULL), 0);
     if (first != NULL)
         assert_int_equal(archive_writer_add_data(w, first, "x", 1, false, NULL), 0);
     archive_writer_add_data(w, path, "x", 1, false, err);
@@ -229,6 +229,41 @@ static void bad_paths(void **state)
     }
 }
 
+/* A tree that could be on any disk of Linux comes back as it was. */
+static void any_names(void **state)
+{
+    struct place *place = *state;
+    static const struct packed_file files[] = {{".git/z", "1", 0600},   {"A", "2", 0600},
+                                               {"a", "3", 0600},        {"b\\c", "4", 0600},
+                                               {"n\nl\033", "5", 0600}, {"\351", "6", 0600}};
+    ARCHIVE_WRITER_AUTO *w = NULL;
+    BUF_AUTO packed = BUF_INIT, before = BUF_INIT;
+    struct archive_limits limits = ARCHIVE_LIMITS_INIT;
+    char deep[ARCHIVE_ANY_PATH_MAX + 1];
+    int fd = memory();
+    assert_int_equal(mkdirat(place->fd, "any", 0700), 0);
+    int dir = openat(place->fd, "any", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        file_write(dir, &files[i]);
+    buf_str(&before, packed_list(dir));
+    assert_int_equal(archive_writer_open(fd, "out", ARCHIVE_NAMES_ANY, &w, NULL), 0);
+    assert_int_equal(archive_writer_add_tree(w, "", dir, NULL), 0);
+    assert_int_equal(archive_writer_add_data(w, "../x", "", 0, false, NULL), -1);
+    for (size_t i = 0; i < sizeof deep; i++)
+        deep[i] = i % 5 == 4 ? '/' : '\377';
+    deep[sizeof deep - 1] = '\0';
+    assert_int_equal(archive_writer_add_data(w, deep, "", 0, false, NULL), 0);
+    assert_int_equal(archive_writer_close(&w, NULL), 0);
+    bytes_of(fd, &packed);
+    limits.names = ARCHIVE_NAMES_ANY;
+    assert_int_equal(packed_unpack(place, &packed, &limits, NULL), 0);
+    const char *after = packed_out(place);
+    assert_memory_equal(after, buf_text(&before), before.len);
+    assert_true(strlen(after) - before.len > sizeof deep);
+    assert_int_equal(fs_remove_tree(place->fd, "out"), 0); /* too deep for nftw(3) */
+    close(dir);
+}
+
 static void bad_files(void **state)
 {
     struct place *place = *state;
@@ -246,7 +281,7 @@ static void bad_files(void **state)
         ARCHIVE_WRITER_AUTO *w = NULL;
         struct ml_error err = ML_ERROR_INIT;
         int fd = memory();
-        assert_int_equal(archive_writer_open(fd, "out", &w, NULL), 0);
+        assert_int_equal(archive_writer_open(fd, "out", ARCHIVE_NAMES_PORTABLE, &w, NULL), 0);
         case_int(cases[i].file, archive_writer_add_file(w, "a", place->fd, cases[i].file, &err),
                  -1);
         case_int(cases[i].file, err.status, cases[i].status);
@@ -270,7 +305,7 @@ static void bad_trees(void **state)
                          : i == 2 ? mkfifoat(dir, "x", 0600)
                                   : fs_write_new(dir, ".git", "", 0, 0600),
                          0);
-        assert_int_equal(archive_writer_open(out, "out", &w, NULL), 0);
+        assert_int_equal(archive_writer_open(out, "out", ARCHIVE_NAMES_PORTABLE, &w, NULL), 0);
         case_int(kinds[i], archive_writer_add_tree(w, "", dir, &err), -1);
         case_int(kinds[i], err.status, i == 3 ? ML_REFUSED : ML_DATA);
         case_true(kinds[i], strstr(err.message, i == 3 ? "'.git'" : "'x'") != NULL);
@@ -285,7 +320,7 @@ static void dropped(void **state)
     struct archive_writer *w;
     BUF_AUTO packed = BUF_INIT;
     int fd = memory();
-    assert_int_equal(archive_writer_open(fd, "out", &w, NULL), 0);
+    assert_int_equal(archive_writer_open(fd, "out", ARCHIVE_NAMES_PORTABLE, &w, NULL), 0);
     assert_int_equal(archive_writer_add_data(w, "a", "x", 1, false, NULL), 0);
     archive_writer_drop(&w);
     assert_null(w);
@@ -299,7 +334,7 @@ static void full_disk(void **state)
     ARCHIVE_WRITER_AUTO *w = NULL;
     struct ml_error err = ML_ERROR_INIT;
     int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
-    assert_int_equal(archive_writer_open(fd, "out", &w, NULL), 0);
+    assert_int_equal(archive_writer_open(fd, "out", ARCHIVE_NAMES_PORTABLE, &w, NULL), 0);
     assert_int_equal(archive_writer_add_data(w, "a", "x", 1, false, NULL), 0);
     assert_int_equal(archive_writer_close(&w, &err), -1);
     assert_int_equal(err.status, ML_IO);
@@ -311,11 +346,12 @@ static void full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        place_test(same_bytes),     place_test(same_bytes_in_every_locale),
-        place_test(there_and_back), place_test(headers),
-        place_test(data_and_files), place_test(bad_paths),
-        place_test(bad_files),      place_test(bad_trees),
-        place_test(dropped),        cmocka_unit_test(full_disk),
+        place_test(same_bytes),      place_test(same_bytes_in_every_locale),
+        place_test(there_and_back),  place_test(headers),
+        place_test(data_and_files),  place_test(bad_paths),
+        place_test(any_names),       place_test(bad_files),
+        place_test(bad_trees),       place_test(dropped),
+        cmocka_unit_test(full_disk),
     };
     UNIT_RUN("archive/pack", tests);
 }

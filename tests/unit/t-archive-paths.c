@@ -197,12 +197,88 @@ static void directories_once(void **state)
     assert_int_equal(paths.n, 4);
 }
 
+/* Of a disk's own files every name is good that leads nowhere else. */
+static void any_names(void **state)
+{
+    static const struct {
+        const char *path, *why; /* null: it is good */
+    } cases[] = {
+        {"a", NULL},
+        {".git/config", NULL},
+        {"git~1", NULL},
+        {"a\\b", NULL},
+        {"a\nb\033", NULL},
+        {"\377\300\257", NULL},
+        {"a\342\200\256b", NULL},
+        {"...", NULL},
+        {"..a/b..", NULL},
+        {"", "is no name"},
+        {"/a", "is an absolute path"},
+        {".", "has '.' for a component"},
+        {"a/./b", "has '.' for a component"},
+        {"..", "climbs out by '..'"},
+        {"../a", "climbs out by '..'"},
+        {"a/..", "climbs out by '..'"},
+        {"a/../b", "climbs out by '..'"},
+        {"a//b", "has an empty component"},
+        {"a/", "has an empty component"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        PATHS_AUTO paths = {.lib = lib, .names = ARCHIVE_NAMES_ANY};
+        struct ml_error err = ML_ERROR_INIT;
+        case_int(cases[i].path, paths_add(&paths, cases[i].path, false, &err),
+                 cases[i].why ? -1 : 0);
+        case_int(cases[i].path, err.status, cases[i].why ? ML_REFUSED : 0);
+        case_true(cases[i].path, cases[i].why == NULL || strstr(err.message, cases[i].why) != NULL);
+    }
+}
+
+static void any_limits(void **state)
+{
+    PATHS_AUTO paths = {.lib = lib, .names = ARCHIVE_NAMES_ANY};
+    char path[2 * ARCHIVE_ANY_PATH_MAX];
+    memset(path, 'a', sizeof path);
+    path[256] = '\0';
+    assert_int_equal(paths_add(&paths, path, false, NULL), -1);
+    for (size_t i = 1; i < sizeof path; i += 2)
+        path[i] = '/';
+    path[256] = 'a';
+    path[ARCHIVE_ANY_PATH_MAX] = '\0'; /* behind an "a" */
+    assert_int_equal(paths_add(&paths, path, false, NULL), 0);
+    path[ARCHIVE_ANY_PATH_MAX] = path[ARCHIVE_ANY_PATH_MAX + 1] = 'a';
+    path[ARCHIVE_ANY_PATH_MAX + 1] = '\0';
+    assert_int_equal(paths_add(&paths, path, false, NULL), -1);
+}
+
+/* Directories on the way count, once. */
+static void any_are_counted(void **state)
+{
+    static const struct {
+        const char *path;
+        size_t n;
+    } steps[] = {
+        {"a/b/c", 3}, {"a/b/d", 4},    {"a/bb/c", 6}, {"a/bb/cc", 7}, {"b", 8},
+        {"b0/b", 10}, {"b0/b0/b", 12}, {"c", 13},     {"c/d", 14},    {"c/d/e/f", 16},
+    };
+    PATHS_AUTO paths = {.lib = lib, .names = ARCHIVE_NAMES_ANY};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        case_int(steps[i].path, paths_add(&paths, steps[i].path, false, NULL), 0);
+        case_int(steps[i].path, paths.n, steps[i].n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good),        cmocka_unit_test(bad),
-        cmocka_unit_test(limits),      cmocka_unit_test(long_names_are_cut),
-        cmocka_unit_test(two_of_them), cmocka_unit_test(directories_once),
+        cmocka_unit_test(good),
+        cmocka_unit_test(bad),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(long_names_are_cut),
+        cmocka_unit_test(two_of_them),
+        cmocka_unit_test(directories_once),
+        cmocka_unit_test(any_names),
+        cmocka_unit_test(any_limits),
+        cmocka_unit_test(any_are_counted),
     };
     return cmocka_run_group_tests_name("archive/paths", tests, load, NULL);
 }

@@ -285,6 +285,55 @@ static void threads(void **state)
     }
 }
 
+/* ---- names that only a disk knows ---- */
+
+static void names_of_any_kind(void **state)
+{
+    static const char *const names[] = {"A", "a", ".git/z", "b\\c", "\351", "n\nl"};
+    struct archive_limits limits = ARCHIVE_LIMITS_INIT;
+    BUF_AUTO tar = BUF_INIT;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        tar_add(&tar, &(struct tar_file){.name = names[i], .content = "x"});
+    tar_end(&tar);
+    assert_int_equal(packed_unpack(*state, &tar, &limits, NULL), ML_REFUSED);
+    limits.names = ARCHIVE_NAMES_ANY;
+    assert_int_equal(packed_unpack(*state, &tar, &limits, NULL), 0);
+    assert_string_equal(packed_out(*state), ".git/ .git/z=x A=x a=x b\\c=x n\nl=x \351=x ");
+}
+
+/* What else makes an archive hostile is as it was. */
+static void hostile_of_any_names(void **state)
+{
+    static const struct tar_file cases[] = {
+        {.name = "../x"},
+        {.name = "/x"},
+        {.name = "d/../../x"},
+        {.name = "x", .type = '1', .link = "f"},
+        {.name = "x", .type = '2', .link = "/etc"},
+        {.name = "x", .type = '3'},
+        {.name = "x", .type = '4'},
+        {.name = "x", .type = '6'},
+        {.name = "x", .mode = 04755},
+        {.name = "x", .mode = 02755},
+        {.name = "f", .content = "again"},
+        {.name = "f", .type = '5'},
+        {.name = "f/x", .content = "beneath a file"},
+        {.name = "d", .content = "a directory before"},
+    };
+    struct archive_limits limits = ARCHIVE_LIMITS_INIT;
+    limits.names = ARCHIVE_NAMES_ANY;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ml_error err;
+        BUF_AUTO tar = BUF_INIT;
+        tar_add(&tar, &(struct tar_file){.name = "f", .content = "x"});
+        tar_add(&tar, &(struct tar_file){.name = "d/e", .content = "x"});
+        tar_add(&tar, &cases[i]);
+        tar_end(&tar);
+        case_int(cases[i].name, packed_unpack(*state, &tar, &limits, &err), ML_REFUSED);
+        case_text(cases[i].name, err.code, "hostile_archive");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +348,8 @@ int main(void)
         place_test(no_archive),
         place_test(nothing_of_the_caller_changes),
         place_test(threads),
+        place_test(names_of_any_kind),
+        place_test(hostile_of_any_names),
     };
     UNIT_RUN("archive/unpack", tests);
 }
