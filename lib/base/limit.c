@@ -37,3 +37,12 @@ int limit_memory(uint64_t bytes, struct ml_error *err)
 {
     return SANITIZED ? 0 : limit_lower(RLIMIT_AS, statm_bytes(STATM_ADDRESSES) + bytes, err);
 }
+
+void limit_files_raise(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+}

@@ -9,6 +9,7 @@
 
 #include "archive/pack.h"
 #include "base/error.h"
+#include "base/limit.h"
 #include "base/scope.h"
 #include "build/check.h"
 #include "client/context.h"
@@ -161,14 +162,16 @@ static int pack_all(struct export *x, struct archive_writer *writer)
     return archive_writer_add_data(writer, FORM_HEAD, FORM_TEXT, strlen(FORM_TEXT), false, x->err);
 }
 
+/* A descriptor for each directory that a file lies in. */
 int ml_export(struct ml_ctx *ctx, const struct ml_key *keys, size_t n, int fd, const char *label,
               struct ml_transfer_result *ret, struct ml_error *err)
 {
     struct export x = {.keys = keys, .n = n, .err = err};
     ARCHIVE_WRITER_AUTO *writer = NULL;
+    limit_files_raise();
     int status = ctx_store(ctx, false, &x.store, err) < 0 ? -1 : collect(&x);
     if (status == 0)
-        status = archive_writer_open(fd, label, ARCHIVE_NAMES_PORTABLE, &writer, err);
+        status = archive_writer_open(fd, label, ARCHIVE_NAMES_ANY, &writer, err);
     if (status == 0)
         status = pack_all(&x, writer);
     if (status == 0)

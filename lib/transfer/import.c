@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "archive/unpack.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/limit.h"
 #include "base/scope.h"
 #include "build/check.h"
 #include "client/context.h"
@@ -190,15 +190,9 @@ static bool brings(const char *id, void *arg)
            bsearch(&id, m->bundle, m->n_bundles, sizeof *m->bundle, id_compare) != NULL;
 }
 
-/* As many bundles as there are open descriptors: the hard limit is for that (getrlimit(2)). */
 static int file_bundles(void *arg, struct ml_error *err)
 {
     struct import *m = arg;
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
     for (size_t i = 0; i < m->n_bundles; i++) {
         char path[sizeof FORM_BUNDLES + ML_BUNDLE_ID_SIZE];
         int hold = -1;
@@ -214,6 +208,7 @@ static int file_bundles(void *arg, struct ml_error *err)
 static int unpack(struct import *m, int fd, int cancel_fd)
 {
     struct archive_limits limits = ARCHIVE_LIMITS_INIT;
+    limits.names = ARCHIVE_NAMES_ANY;
     limits.total_bytes = UINT64_C(64) << 30;
     limits.file_bytes = UINT64_C(4) << 30;
     limits.entries = 16000000;
@@ -254,11 +249,13 @@ static int import_run(struct import *m, int fd, int cancel_fd)
     return adopt(m);
 }
 
+/* A descriptor for each bundle that is filed, and one for each directory that a file lies in. */
 int ml_import(struct ml_ctx *ctx, int fd, const char *label, int cancel_fd,
               struct ml_transfer_result *ret, struct ml_error *err)
 {
     struct import m = {.ctx = ctx, .label = label, .stage = {.fd = -1}, .err = err};
     int status = -1;
+    limit_files_raise();
     if (ctx_store(ctx, true, &m.store, err) == 0 && store_stage_open(m.store, &m.stage, err) == 0)
         status = import_run(&m, fd, cancel_fd);
     import_free(&m);

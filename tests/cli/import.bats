@@ -163,6 +163,48 @@ load transfer
     assert_equal "$(picture "$there")" "$(picture "$here")"
 }
 
+# What a file may be called and how deep it may lie is a matter of the disk. Not all of these could be in an archive of sources.
+@test "export and import: whatever the files of a bundle are called" {
+    long=$(printf '/%0250d' 1 2 3 4 5 6 7 8 9 10 11 12 13 14) deep=$(printf 'd/%.0s' {1..36})
+    names=("A.h" "a.h" $'caf\xe9.h' ".git/z.h" $'n\nl.h' $'\e[31m.h' $'u\u202e.h' 'q"s\b.h' " .h" "...h" "git~1" "${deep}x.h" "long$long")
+    mkdir names
+    for name in "${names[@]}"; do
+        mkdir -p "names/$(dirname "$name")"
+        echo "#define N $name" >"names/$name"
+    done
+    printf 'int b(void) { return 1; }\n' >'names/a\b.c'
+    # Not every name can be written behind #include, but all can be found by it.
+    for name in "${names[@]}"; do
+        [[ $name == *[$'\n"']* ]] || printf '#undef N\n#include "%s"\n' "$name"
+    done >names/main.c
+    echo 'int f(void) { return 5; }' >>names/main.c
+    modload register --name names "$(modload uuid)" names 3>&-
+    [ "$(find "$MODLOAD_HOME/bundles/$(modload lookup names)" -type f | wc -l)" -eq $((5 + 2 + ${#names[@]} - 2)) ]
+    ml export file
+    assert_ok
+    (ulimit -Sn 32 && modload export other)
+    cmp file other
+    unpacked
+    packed
+    here=$MODLOAD_HOME
+    for file in file bad; do
+        rm -rf "$there"
+        export MODLOAD_HOME=$there
+        ulimit -Sn 32
+        ml import $file
+        ulimit -Sn hard
+        assert_ok
+        assert_equal "$(picture "$there")" "$(picture "$here")"
+        ml verify
+        assert_ok
+        ml export back
+        assert_ok
+        cmp file back
+    done
+    ml run --release names f
+    assert_stdout 5
+}
+
 @test "import: files that a stranger may have made" {
     unpacked
     ln -s /etc/passwd inside/bundles/link

@@ -1,4 +1,4 @@
-/* Goal of this test: limits go down, for good, and never up. */
+/* Goal of this test: limits go down, for good; what goes up stays within what is allowed. */
 #include "fixture.h"
 
 #include <sys/mman.h>
@@ -62,12 +62,28 @@ static void memory_is_limited(void **state)
     assert_int_equal(child_run(memory, NULL), 0);
 }
 
+/* But for one of them, within what is allowed. */
+static int files(void *arg)
+{
+    const struct rlimit low = {20, 30};
+    CHILD_CHECK(setrlimit(RLIMIT_NOFILE, &low) == 0);
+    limit_files_raise();
+    CHILD_CHECK(is(RLIMIT_NOFILE, 30, 30));
+    return 0;
+}
+
+static void files_go_up(void **state)
+{
+    assert_int_equal(child_run(files, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limits_go_down),
         cmocka_unit_test(failure),
         cmocka_unit_test(memory_is_limited),
+        cmocka_unit_test(files_go_up),
     };
     UNIT_RUN("base/limit", tests);
 }

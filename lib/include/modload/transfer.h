@@ -3,8 +3,8 @@
  *
  * The file is a tar archive (POSIX.1-2001 ustar or pax) in zstd (RFC 8878): `modload-export`, one
  * line with the version of this form; `history`, the lines of the entries; `bundles/<id>/`, every
- * bundle that a generation of them points at and that is there. The same content gives the same
- * bytes.
+ * bundle that a generation of them points at and that is there, its files called as they are. The
+ * same content gives the same bytes.
  *
  * Errors, ownership, threads and fork are as in modload/modload.h. */
 #ifndef MODLOAD_TRANSFER_H
@@ -44,7 +44,8 @@ int ml_export(struct ml_ctx *ctx, const struct ml_key *keys, size_t n, int fd, c
  *
  * `fd` is open for reading and seekable. Given up when `cancel_fd` (-1: none) becomes readable.
  * Returns 0; or -1, the registry as it was, and ML_DATA (no such file, cut short), ML_REFUSED
- * (hostile: see the manual; a digest that does not hold), ML_CONFIG (written by a newer modload),
+ * (hostile: a path that leads out, anything but plain files and directories, two entries for one
+ * file; a digest that does not hold), ML_CONFIG (written by a newer modload),
  * ML_LIMIT (larger than 64 GiB), ML_BUSY, ML_IO, ML_CANT_CREATE. */
 int ml_import(struct ml_ctx *ctx, int fd, const char *label, int cancel_fd,
               struct ml_transfer_result *result, struct ml_error *err);
