@@ -4,8 +4,10 @@
 
 #include "base/error.h"
 
-/* What a file or a directory costs on top of its content: a block of a tar, an inode of a disk. */
-enum { ENTRY_BYTES = 512 };
+/* What a file or a directory costs on top of its content: a block of a tar, an inode of a disk. And
+ * what it takes in a tar at most: two headers, between them an extended one with the longest path,
+ * and what fills the last block up. Behind all of them there may be zeros. */
+enum { ENTRY_BYTES = 512, ENTRY_STREAM_BYTES = 8192, END_BYTES = 1 << 20 };
 
 static int too_large(struct ml_error *err, const char *what, uint64_t limit, const char *unit)
 {
@@ -23,7 +25,7 @@ static uint64_t sum(uint64_t a, uint64_t b)
 static int proportion(const struct budget *b, uint64_t bytes, struct ml_error *err)
 {
     const struct archive_limits *l = &b->limits;
-    if (bytes <= l->free_bytes || (bytes - l->free_bytes) / l->ratio < b->size + 1)
+    if (l->ratio == 0 || bytes <= l->free_bytes || (bytes - l->free_bytes) / l->ratio < b->size + 1)
         return 0;
     return ml_error_set(err, ML_REFUSED, "hostile_archive",
                         "it unpacks to more than %u times its own size, as bombs do", l->ratio);
@@ -67,5 +69,9 @@ int budget_entries(const struct budget *b, uint64_t n, struct ml_error *err)
 
 int budget_stream(const struct budget *b, uint64_t n, struct ml_error *err)
 {
-    return proportion(b, n, err);
+    uint64_t most =
+        sum(b->limits.total_bytes, (uint64_t)b->limits.entries * ENTRY_STREAM_BYTES + END_BYTES);
+    if (proportion(b, n, err) < 0)
+        return -1;
+    return n > most ? too_large(err, "it unpacks to more", most, "bytes") : 0;
 }

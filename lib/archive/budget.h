@@ -24,7 +24,8 @@ int budget_bytes(struct budget *b, const char *path, uint64_t so_far, uint64_t n
 /* There are `n` files and directories now. */
 int budget_entries(const struct budget *b, uint64_t n, struct ml_error *err);
 
-/* A stream that comes out of a compression has `n` bytes so far. */
+/* A stream that comes out of a compression has `n` bytes so far: files, and what is between them.
+ */
 int budget_stream(const struct budget *b, uint64_t n, struct ml_error *err);
 
 #endif

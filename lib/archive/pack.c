@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/budget.h"
 #include "archive/paths.h"
 #include "base/error.h"
 #include "base/fs.h"
@@ -23,6 +24,7 @@ struct archive_writer {
     const char *label;
     int errnum;   /* why the last write failed */
     bool dropped; /* nothing more is written */
+    struct budget budget;
     struct paths paths;
     char last[ARCHIVE_ANY_PATH_MAX + 1];
 };
@@ -79,9 +81,10 @@ void archive_writer_drop(struct archive_writer **writer)
     *writer = NULL;
 }
 
-int archive_writer_open(int fd, const char *label, enum archive_names names,
+int archive_writer_open(int fd, const char *label, const struct archive_limits *limits,
                         struct archive_writer **ret, struct ml_error *err)
 {
+    static const struct archive_limits usual = ARCHIVE_LIMITS_INIT;
     const struct lib *lib = lib_load(err);
     if (lib == NULL)
         return -1;
@@ -89,7 +92,9 @@ int archive_writer_open(int fd, const char *label, enum archive_names names,
     if (w == NULL)
         return ml_error_memory(err);
     w->lib = w->paths.lib = lib;
-    w->paths.names = names;
+    w->budget.limits = limits ? *limits : usual;
+    w->budget.limits.ratio = 0; /* its own size is not known yet */
+    w->paths.names = w->budget.limits.names;
     w->fd = fd;
     w->label = label;
     w->out = lib->archive_write_new();
@@ -128,6 +133,15 @@ static int path_take(struct archive_writer *w, const char *path, struct ml_error
     return 0;
 }
 
+static int size_take(struct archive_writer *w, const char *path, uint64_t size,
+                     struct ml_error *err)
+{
+    if (budget_entries(&w->budget, w->paths.n, err) < 0 ||
+        budget_bytes(&w->budget, path, 0, size, err) < 0)
+        return ml_error_wrap(err, "cannot write '%s'", w->label);
+    return 0;
+}
+
 static int header_write(struct archive_writer *w, const char *path, size_t size, bool executable,
                         struct ml_error *err)
 {
@@ -153,7 +167,8 @@ static int data_write(struct archive_writer *w, const void *data, size_t n, stru
 int archive_writer_add_data(struct archive_writer *w, const char *path, const void *data, size_t n,
                             bool executable, struct ml_error *err)
 {
-    if (path_take(w, path, err) < 0 || header_write(w, path, n, executable, err) < 0)
+    if (path_take(w, path, err) < 0 || size_take(w, path, n, err) < 0 ||
+        header_write(w, path, n, executable, err) < 0)
         return -1;
     return n > 0 ? data_write(w, data, n, err) : 0;
 }
@@ -196,7 +211,7 @@ int archive_writer_add_file(struct archive_writer *w, const char *path, int dirf
         return ml_error_errno(err, 0, errno, "cannot read '%s'", path);
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         return ml_error_set(err, ML_DATA, NULL, "'%s' is not a plain file", path);
-    if (path_take(w, path, err) < 0 ||
+    if (path_take(w, path, err) < 0 || size_take(w, path, (uint64_t)st.st_size, err) < 0 ||
         header_write(w, path, (size_t)st.st_size, st.st_mode & S_IXUSR, err) < 0)
         return -1;
     return content_write(w, path, fd, st.st_size, err);

@@ -16,18 +16,18 @@ struct archive_writer;
 #define ARCHIVE_WRITER_AUTO __attribute__((cleanup(archive_writer_drop))) struct archive_writer
 
 /* Begins an archive at the offset of `fd`, which stays the caller's, as does `label`, what messages
- * call it. `names` says what files may be called: who unpacks it has to allow as much. Nothing is
- * synced. 0 and `*ret`, which archive_writer_close() takes back, and
- * archive_writer_drop() where that is never reached; -1 and ML_NO_INPUT ("no_libarchive"),
- * ML_LIMIT, ML_IO. */
-int archive_writer_open(int fd, const char *label, enum archive_names names,
+ * call it. What goes in is held to `limits` as if it were unpacked, but for the ratio and for what
+ * unpacking takes: whoever unpacks it has to allow as much. Null means ARCHIVE_LIMITS_INIT. Nothing
+ * is synced. 0 and `*ret`, which archive_writer_close() takes back, and archive_writer_drop() where
+ * that is never reached; -1 and ML_NO_INPUT ("no_libarchive"), ML_LIMIT, ML_IO. */
+int archive_writer_open(int fd, const char *label, const struct archive_limits *limits,
                         struct archive_writer **ret, struct ml_error *err);
 
 /* Each adds one file. Paths have to come in order: byte by byte, a slash before all others. 0; -1
- * and ML_REFUSED  "hostile_archive": a path that archive_unpack() would refuse ML_BUG      a path
- * out of order ML_DATA     `file` is no regular file; links are not followed ML_BUSY     it changed
- * while it was read ML_NO_INPUT, ML_IO, ML_LIMIT After a failure the archive is of no use: drop it.
- */
+ * and ML_REFUSED ("hostile_archive": a path that archive_unpack() would refuse), ML_LIMIT
+ * ("archive_too_large": over a limit), ML_BUG (a path out of order), ML_DATA (`file` is no regular
+ * file; links are not followed), ML_BUSY (it changed while it was read), ML_NO_INPUT, ML_IO. After
+ * a failure the archive is of no use: drop it. */
 int archive_writer_add_data(struct archive_writer *writer, const char *path, const void *data,
                             size_t n, bool executable, struct ml_error *err);
 int archive_writer_add_file(struct archive_writer *writer, const char *path, int dirfd,

@@ -26,7 +26,7 @@ struct archive_limits {
     uint64_t total_bytes;  /* of all files together */
     uint64_t file_bytes;   /* of one file */
     uint32_t entries;      /* files and directories, those that only paths name among them */
-    uint32_t ratio;        /* how many times its own size it may become, ... */
+    uint32_t ratio;        /* how many times its own size it may become (0: any), ... */
     uint64_t free_bytes;   /* ... beyond this, which is free */
     uint64_t memory_bytes; /* of address space for the process that reads it */
     uint32_t cpu_s;        /* seconds of processor time that it has */

@@ -168,10 +168,14 @@ int ml_export(struct ml_ctx *ctx, const struct ml_key *keys, size_t n, int fd, c
 {
     struct export x = {.keys = keys, .n = n, .err = err};
     ARCHIVE_WRITER_AUTO *writer = NULL;
+    struct archive_limits limits = {.names = ARCHIVE_NAMES_ANY,
+                                    .total_bytes = UINT64_MAX,
+                                    .file_bytes = UINT64_MAX,
+                                    .entries = UINT32_MAX};
     limit_files_raise();
     int status = ctx_store(ctx, false, &x.store, err) < 0 ? -1 : collect(&x);
     if (status == 0)
-        status = archive_writer_open(fd, label, ARCHIVE_NAMES_ANY, &writer, err);
+        status = archive_writer_open(fd, label, &limits, &writer, err);
     if (status == 0)
         status = pack_all(&x, writer);
     if (status == 0)

@@ -82,13 +82,30 @@ static void streams(void **state)
     assert_string_equal(err.message, "it unpacks to more than 10 times its own size, as bombs do");
 }
 
+/* Then sizes alone count: what lies between files as well as what is in them. */
+static void no_ratio(void **state)
+{
+    struct budget b = small(0);
+    struct ml_error err = ML_ERROR_INIT;
+    const uint64_t most = 1000 + 3 * 8192 + (1 << 20);
+    b.limits.ratio = 0;
+    b.limits.free_bytes = 0;
+    assert_int_equal(budget_bytes(&b, "a", 0, 600, NULL), 0);
+    assert_int_equal(budget_entries(&b, 3, NULL), 0);
+    assert_int_equal(budget_entries(&b, 4, NULL), -1);
+    assert_int_equal(budget_file(&b, "b", UINT64_MAX, &err), -1);
+    assert_int_equal(err.status, ML_LIMIT);
+    assert_int_equal(budget_stream(&b, most, NULL), 0);
+    assert_int_equal(budget_stream(&b, most + 1, &err), -1);
+    assert_int_equal(err.status, ML_LIMIT);
+    assert_string_equal(err.message, "it unpacks to more than 1074152 bytes");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_file),
-        cmocka_unit_test(all_files),
-        cmocka_unit_test(entries),
-        cmocka_unit_test(streams),
+        cmocka_unit_test(one_file), cmocka_unit_test(all_files), cmocka_unit_test(entries),
+        cmocka_unit_test(streams),  cmocka_unit_test(no_ratio),
     };
     UNIT_RUN("archive/budget", tests);
 }

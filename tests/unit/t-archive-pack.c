@@ -79,7 +79,7 @@ static void tree_pack(int dirfd, const char *prefix, struct buf *out)
     ARCHIVE_WRITER_AUTO *w = NULL;
     struct ml_error err = ML_ERROR_INIT;
     int fd = memory();
-    assert_int_equal(archive_writer_open(fd, "out", ARCHIVE_NAMES_PORTABLE, &w, NULL), 0);
+    assert_int_equal(archive_writer_open(fd, "out", NULL, &w, NULL), 0);
     archive_writer_add_tree(w, prefix, dirfd, &err);
     assert_string_equal(err.message, "");
     assert_int_equal(archive_writer_close(&w, NULL), 0);
@@ -182,7 +182,7 @@ static void data_and_files(void **state)
         buf_char(&large, (char)next_random(&seed));
     assert_int_equal(fs_write_new(place->fd, "file", large.data, large.len, 0600), 0);
     assert_int_equal(write(fd, "in front", 8), 8);
-    assert_int_equal(archive_writer_open(fd, "out", ARCHIVE_NAMES_PORTABLE, &w, NULL), 0);
+    assert_int_equal(archive_writer_open(fd, "out", NULL, &w, NULL), 0);
     assert_int_equal(archive_writer_add_data(w, "a", "", 0, false, NULL), 0);
     assert_int_equal(archive_writer_add_data(w, "b", "one\0two", 7, true, NULL), 0);
     assert_int_equal(archive_writer_add_file(w, "c/large", place->fd, "file", NULL), 0);
@@ -202,7 +202,7 @@ static int add(const struct place *place, const char *first, const char *path, s
 {
     ARCHIVE_WRITER_AUTO *w = NULL;
     int fd = memory();
-    assert_int_equal(archive_writer_open(fd, "out", ARCHIVE_NAMES_PORTABLE, &w, NULL), 0);
+    assert_int_equal(archive_writer_open(fd, "out", NULL, &w, NULL), 0);
     if (first != NULL)
         assert_int_equal(archive_writer_add_data(w, first, "x", 1, false, NULL), 0);
     archive_writer_add_data(w, path, "x", 1, false, err);
@@ -241,12 +241,13 @@ static void any_names(void **state)
     struct archive_limits limits = ARCHIVE_LIMITS_INIT;
     char deep[ARCHIVE_ANY_PATH_MAX + 1];
     int fd = memory();
+    limits.names = ARCHIVE_NAMES_ANY;
     assert_int_equal(mkdirat(place->fd, "any", 0700), 0);
     int dir = openat(place->fd, "any", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         file_write(dir, &files[i]);
     buf_str(&before, packed_list(dir));
-    assert_int_equal(archive_writer_open(fd, "out", ARCHIVE_NAMES_ANY, &w, NULL), 0);
+    assert_int_equal(archive_writer_open(fd, "out", &limits, &w, NULL), 0);
     assert_int_equal(archive_writer_add_tree(w, "", dir, NULL), 0);
     assert_int_equal(archive_writer_add_data(w, "../x", "", 0, false, NULL), -1);
     for (size_t i = 0; i < sizeof deep; i++)
@@ -255,13 +256,49 @@ static void any_names(void **state)
     assert_int_equal(archive_writer_add_data(w, deep, "", 0, false, NULL), 0);
     assert_int_equal(archive_writer_close(&w, NULL), 0);
     bytes_of(fd, &packed);
-    limits.names = ARCHIVE_NAMES_ANY;
     assert_int_equal(packed_unpack(place, &packed, &limits, NULL), 0);
     const char *after = packed_out(place);
     assert_memory_equal(after, buf_text(&before), before.len);
     assert_true(strlen(after) - before.len > sizeof deep);
     assert_int_equal(fs_remove_tree(place->fd, "out"), 0); /* too deep for nftw(3) */
     close(dir);
+}
+
+/* What is written can be unpacked by the same limits; how well it packs is nobody's merit. */
+static void limits(void **state)
+{
+    static const struct {
+        const char *path;
+        size_t size;
+        const char *why; /* null: it goes in */
+    } steps[] = {
+        {"a", 601, "cannot write 'out': 'a' has more than 600 bytes"},
+        {"b", 600, NULL},
+        {"c", 401, "cannot write 'out': its files have more than 1000 bytes together"},
+        {"d", 400, NULL},
+        {"e/f", 0, "cannot write 'out': it has more than 3 files and directories"},
+        {"g", 0, NULL},
+    };
+    struct archive_limits limits = ARCHIVE_LIMITS_INIT;
+    limits.total_bytes = 1000;
+    limits.file_bytes = 600;
+    limits.entries = 3;
+    limits.ratio = 1;
+    limits.free_bytes = 0;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        ARCHIVE_WRITER_AUTO *w = NULL;
+        struct ml_error err = ML_ERROR_INIT;
+        int fd = memory();
+        static const char zeros[1000];
+        assert_int_equal(archive_writer_open(fd, "out", &limits, &w, NULL), 0);
+        for (size_t k = 0; k <= i; k++)
+            if (k == i || steps[k].why == NULL)
+                archive_writer_add_data(w, steps[k].path, zeros, steps[k].size, false, &err);
+        case_text(steps[i].path, err.message, steps[i].why ? steps[i].why : "");
+        case_text(steps[i].path, err.code, steps[i].why ? "archive_too_large" : "");
+        case_int(steps[i].path, err.status, steps[i].why ? ML_LIMIT : 0);
+        close(fd);
+    }
 }
 
 static void bad_files(void **state)
@@ -281,7 +318,7 @@ static void bad_files(void **state)
         ARCHIVE_WRITER_AUTO *w = NULL;
         struct ml_error err = ML_ERROR_INIT;
         int fd = memory();
-        assert_int_equal(archive_writer_open(fd, "out", ARCHIVE_NAMES_PORTABLE, &w, NULL), 0);
+        assert_int_equal(archive_writer_open(fd, "out", NULL, &w, NULL), 0);
         case_int(cases[i].file, archive_writer_add_file(w, "a", place->fd, cases[i].file, &err),
                  -1);
         case_int(cases[i].file, err.status, cases[i].status);
@@ -305,7 +342,7 @@ static void bad_trees(void **state)
                          : i == 2 ? mkfifoat(dir, "x", 0600)
                                   : fs_write_new(dir, ".git", "", 0, 0600),
                          0);
-        assert_int_equal(archive_writer_open(out, "out", ARCHIVE_NAMES_PORTABLE, &w, NULL), 0);
+        assert_int_equal(archive_writer_open(out, "out", NULL, &w, NULL), 0);
         case_int(kinds[i], archive_writer_add_tree(w, "", dir, &err), -1);
         case_int(kinds[i], err.status, i == 3 ? ML_REFUSED : ML_DATA);
         case_true(kinds[i], strstr(err.message, i == 3 ? "'.git'" : "'x'") != NULL);
@@ -320,7 +357,7 @@ static void dropped(void **state)
     struct archive_writer *w;
     BUF_AUTO packed = BUF_INIT;
     int fd = memory();
-    assert_int_equal(archive_writer_open(fd, "out", ARCHIVE_NAMES_PORTABLE, &w, NULL), 0);
+    assert_int_equal(archive_writer_open(fd, "out", NULL, &w, NULL), 0);
     assert_int_equal(archive_writer_add_data(w, "a", "x", 1, false, NULL), 0);
     archive_writer_drop(&w);
     assert_null(w);
@@ -334,7 +371,7 @@ static void full_disk(void **state)
     ARCHIVE_WRITER_AUTO *w = NULL;
     struct ml_error err = ML_ERROR_INIT;
     int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
-    assert_int_equal(archive_writer_open(fd, "out", ARCHIVE_NAMES_PORTABLE, &w, NULL), 0);
+    assert_int_equal(archive_writer_open(fd, "out", NULL, &w, NULL), 0);
     assert_int_equal(archive_writer_add_data(w, "a", "x", 1, false, NULL), 0);
     assert_int_equal(archive_writer_close(&w, &err), -1);
     assert_int_equal(err.status, ML_IO);
@@ -346,12 +383,12 @@ static void full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        place_test(same_bytes),      place_test(same_bytes_in_every_locale),
-        place_test(there_and_back),  place_test(headers),
-        place_test(data_and_files),  place_test(bad_paths),
-        place_test(any_names),       place_test(bad_files),
-        place_test(bad_trees),       place_test(dropped),
-        cmocka_unit_test(full_disk),
+        place_test(same_bytes),     place_test(same_bytes_in_every_locale),
+        place_test(there_and_back), place_test(headers),
+        place_test(data_and_files), place_test(bad_paths),
+        place_test(any_names),      cmocka_unit_test(limits),
+        place_test(bad_files),      place_test(bad_trees),
+        place_test(dropped),        cmocka_unit_test(full_disk),
     };
     UNIT_RUN("archive/pack", tests);
 }
