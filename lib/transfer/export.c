@@ -162,24 +162,36 @@ static int pack_all(struct export *x, struct archive_writer *writer)
     return archive_writer_add_data(writer, FORM_HEAD, FORM_TEXT, strlen(FORM_TEXT), false, x->err);
 }
 
+static int too_large(struct export *x, const char *label)
+{
+    if (x->text.len > FORM_HISTORY_MAX)
+        ml_error_set(x->err, ML_LIMIT, "archive_too_large",
+                     "cannot write '%s': the history has more than %d bytes", label,
+                     FORM_HISTORY_MAX);
+    return ml_error_hint(x->err, "export some of the entries at a time: modload export FILE U...");
+}
+
+static int write_all(struct export *x, int fd, const char *label)
+{
+    static const struct archive_limits limits = FORM_LIMITS_INIT;
+    ARCHIVE_WRITER_AUTO *writer = NULL;
+    if (x->text.len > FORM_HISTORY_MAX)
+        return too_large(x, label);
+    if (archive_writer_open(fd, label, &limits, &writer, x->err) == 0 && pack_all(x, writer) == 0)
+        return archive_writer_close(&writer, x->err);
+    bool large = x->err != NULL && strcmp(x->err->code, "archive_too_large") == 0;
+    return large ? too_large(x, label) : -1;
+}
+
 /* A descriptor for each directory that a file lies in. */
 int ml_export(struct ml_ctx *ctx, const struct ml_key *keys, size_t n, int fd, const char *label,
               struct ml_transfer_result *ret, struct ml_error *err)
 {
     struct export x = {.keys = keys, .n = n, .err = err};
-    ARCHIVE_WRITER_AUTO *writer = NULL;
-    struct archive_limits limits = {.names = ARCHIVE_NAMES_ANY,
-                                    .total_bytes = UINT64_MAX,
-                                    .file_bytes = UINT64_MAX,
-                                    .entries = UINT32_MAX};
     limit_files_raise();
     int status = ctx_store(ctx, false, &x.store, err) < 0 ? -1 : collect(&x);
     if (status == 0)
-        status = archive_writer_open(fd, label, &limits, &writer, err);
-    if (status == 0)
-        status = pack_all(&x, writer);
-    if (status == 0)
-        status = archive_writer_close(&writer, err);
+        status = write_all(&x, fd, label);
     tdestroy(x.bundles, free);
     buf_free(&x.text);
     free(x.seen);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "archive/unpack.h"
 #include "base/error.h"
@@ -18,10 +19,6 @@
 #include "build/check.h"
 #include "client/context.h"
 #include "transfer/form.h"
-
-/* A registry of a million entries has 150 MB of history; bundles are what they are. The ratio is
- * the archive module's own: what is worth moving does not pack better. */
-enum { HISTORY_MAX = 1 << 30, TIME_MAX_MS = 3600 * 1000 };
 
 struct import {
     struct ml_ctx *ctx;
@@ -155,7 +152,7 @@ static int add_line(struct import *m, char *line, size_t n, unsigned number)
 
 static int read_history(struct import *m)
 {
-    if (fs_read_file(m->stage.fd, FORM_HISTORY, &m->text, HISTORY_MAX) < 0)
+    if (fs_read_file(m->stage.fd, FORM_HISTORY, &m->text, FORM_HISTORY_MAX) < 0)
         return not_an_export(m, "it has no " FORM_HISTORY);
     size_t lines = 1;
     char *text = m->text.data, *end = text + m->text.len;
@@ -205,16 +202,33 @@ static int file_bundles(void *arg, struct ml_error *err)
     return 0;
 }
 
+/* A sixteenth of what is left on the disk stays, so that who works there meanwhile does not run out
+ * of it: an export that is a bomb is told by that alone. Where there is no saying what is left, the
+ * form's own limits have to do. */
+static void limit_to_disk(int fd, struct archive_limits *limits)
+{
+    struct statvfs disk;
+    if (fstatvfs(fd, &disk) < 0)
+        return;
+    uint64_t bytes = (uint64_t)disk.f_bavail * disk.f_frsize, files = disk.f_favail;
+    bytes -= bytes / 16;
+    files -= files / 16;
+    if (disk.f_blocks > 0 && bytes < limits->total_bytes)
+        limits->total_bytes = bytes;
+    if (disk.f_files > 0 && files < limits->entries)
+        limits->entries = (uint32_t)files;
+}
+
 static int unpack(struct import *m, int fd, int cancel_fd)
 {
-    struct archive_limits limits = ARCHIVE_LIMITS_INIT;
-    limits.names = ARCHIVE_NAMES_ANY;
-    limits.total_bytes = UINT64_C(64) << 30;
-    limits.file_bytes = UINT64_C(4) << 30;
-    limits.entries = 16000000;
-    limits.cpu_s = TIME_MAX_MS / 1000;
-    limits.time_ms = TIME_MAX_MS;
-    return archive_unpack(fd, m->label, m->stage.fd, &limits, -1, cancel_fd, m->err);
+    struct archive_limits limits = FORM_LIMITS_INIT;
+    limit_to_disk(m->stage.fd, &limits);
+    if (archive_unpack(fd, m->label, m->stage.fd, &limits, -1, cancel_fd, m->err) == 0)
+        return 0;
+    if (m->err != NULL && strcmp(m->err->code, "archive_too_large") == 0)
+        ml_error_hint(m->err, "make room where the registry is, or import it in parts: modload "
+                              "export FILE U...");
+    return -1;
 }
 
 static int adopt(struct import *m)

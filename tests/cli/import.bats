@@ -205,6 +205,57 @@ load transfer
     assert_stdout 5
 }
 
+@test "export and import: what packs very well" {
+    modload register --name table "$(modload uuid)" -e 'const char table[16 << 20] = {1}; int f(void) { return table[0]; }' 3>&-
+    ml export file
+    assert_ok
+    [ "$(stat -c %s file)" -lt $(((16 << 20) / 200)) ]
+    export MODLOAD_HOME=$there
+    ml import file
+    assert_ok
+    ml run --release table f
+    assert_stdout 1
+}
+
+# zeros SIZE: ./bad begins with so many of them
+zeros() {
+    unpacked
+    truncate -s "$1" inside/bundles/bomb
+    (cd inside && tar -cP bundles/bomb 2>/dev/null) | head -c 1000000 | zstd -q >bad
+}
+
+@test "import: a bomb is told by what it becomes" {
+    zeros 5G
+    refuses 71 bad "cannot unpack 'bad': 'bundles/bomb' has more than 4294967296 bytes"
+    assert_stderr_has "  hint: make room where the registry is"
+}
+
+# on_disk OPTIONS FILE: imports it into a registry on a disk of its own
+on_disk() {
+    unshare -rm true 2>/dev/null || skip "no namespaces here"
+    mkdir -p disk
+    status=0
+    MODLOAD_HOME=$PWD/disk/home unshare -rm sh -c 'mount -t tmpfs -o "$1" x disk || exit
+        modload import "$2"; status=$?; find disk/home/tmp disk/home/bundles -mindepth 1; exit $status' \
+        sh "$@" >.stdout 2>.stderr 3>&- || status=$?
+    output=$(<.stdout) stderr=$(<.stderr)
+}
+
+@test "import: some of the disk stays free, whatever it becomes" {
+    zeros 2G
+    on_disk size=32m bad
+    assert_exit 71
+    assert_no_stdout
+    assert_stderr_has "cannot unpack 'bad': its files have more than "
+    assert_stderr_has "  hint: make room where the registry is"
+    on_disk nr_inodes=40 file
+    assert_exit 71
+    assert_no_stdout
+    assert_stderr_has "cannot unpack 'file': it has more than "
+    on_disk size=32m,nr_inodes=200 file
+    assert_ok
+}
+
 @test "import: files that a stranger may have made" {
     unpacked
     ln -s /etc/passwd inside/bundles/link

@@ -4,7 +4,8 @@
  * The file is a tar archive (POSIX.1-2001 ustar or pax) in zstd (RFC 8878): `modload-export`, one
  * line with the version of this form; `history`, the lines of the entries; `bundles/<id>/`, every
  * bundle that a generation of them points at and that is there, its files called as they are. The
- * same content gives the same bytes.
+ * same content gives the same bytes. It has up to 64 GiB in 16 million files and directories, and
+ * up to 1 GiB of history; how well it packs does not matter.
  *
  * Errors, ownership, threads and fork are as in modload/modload.h. */
 #ifndef MODLOAD_TRANSFER_H
@@ -33,7 +34,8 @@ struct ml_transfer_result {
  * caller's, and is not synced. `n` 0: all entries, those that were taken out among them. `label` is
  * the file's name for messages; `result` may be null. Every bundle is checked before it is written:
  * what is damaged is not passed on. Returns 0; or -1 and ML_NO_INPUT (no such entry), ML_REFUSED (a
- * bundle is damaged), ML_BUSY (a gc removed a bundle meanwhile; the lock), ML_IO. */
+ * bundle is damaged), ML_LIMIT (more than one file may hold), ML_BUSY (a gc removed a bundle
+ * meanwhile; the lock), ML_IO. */
 int ml_export(struct ml_ctx *ctx, const struct ml_key *keys, size_t n, int fd, const char *label,
               struct ml_transfer_result *result, struct ml_error *err);
 
@@ -46,7 +48,8 @@ int ml_export(struct ml_ctx *ctx, const struct ml_key *keys, size_t n, int fd, c
  * Returns 0; or -1, the registry as it was, and ML_DATA (no such file, cut short), ML_REFUSED
  * (hostile: a path that leads out, anything but plain files and directories, two entries for one
  * file; a digest that does not hold), ML_CONFIG (written by a newer modload),
- * ML_LIMIT (larger than 64 GiB), ML_BUSY, ML_IO, ML_CANT_CREATE. */
+ * ML_LIMIT (more than an export may hold, or than 15/16 of what is free on the disk), ML_BUSY,
+ * ML_IO, ML_CANT_CREATE. */
 int ml_import(struct ml_ctx *ctx, int fd, const char *label, int cancel_fd,
               struct ml_transfer_result *result, struct ml_error *err);
 
