@@ -24,22 +24,34 @@ int store_history(struct store *store, const char *uuid,
     return status;
 }
 
+static int uuid_compare(const void *a, const void *b)
+{
+    const struct store_record *const *x = a, *const *y = b;
+    return strcmp((*x)->uuid, (*y)->uuid);
+}
+
 static int each_in_log(struct store *store, unsigned shard,
-                       int (*each)(const struct store_record *record, void *arg), void *arg,
-                       struct ml_error *err)
+                       int (*each)(const struct store_record *record, bool newest, void *arg),
+                       void *arg, struct ml_error *err)
 {
     LOG_AUTO log = {.n = 0};
-    int status = 0;
+    size_t n;
     if (log_read(store, shard, NULL, &log) < 0)
         return store_errno(err, "cannot read the history of '%s'", store->home);
-    for (size_t i = 0; i < log.n && status == 0; i++)
-        status = each(&log.records[i], arg);
+    AUTO_FREE const struct store_record **newest = newest_records(&log, &n);
+    int status = newest == NULL ? ml_error_memory(err) : 0;
+    for (size_t i = 0; i < log.n && status == 0; i++) {
+        const struct store_record *r = &log.records[i];
+        const struct store_record **of_key =
+            n > 0 ? bsearch(&r, newest, n, sizeof *newest, uuid_compare) : NULL;
+        status = each(r, of_key != NULL && *of_key == r, arg);
+    }
     return status;
 }
 
 int store_each_record(struct store *store,
-                      int (*each)(const struct store_record *record, void *arg), void *arg,
-                      struct ml_error *err)
+                      int (*each)(const struct store_record *record, bool newest, void *arg),
+                      void *arg, struct ml_error *err)
 {
     if (store->fd < 0)
         return 0;

@@ -136,12 +136,12 @@ int store_history(struct store *store, const char *uuid,
 int store_each_removed(struct store *store, int (*each)(const struct store_entry *entry, void *arg),
                        void *arg, struct ml_error *err);
 
-/* The same for all entries, those that were taken out among them, shard by shard; each entry's
- * lines are in order. As of one moment: no change is half in it, where the write lock may be had.
- */
+/* As store_history() for all entries, those that were taken out among them, shard by shard; each
+ * entry's lines are in order, and `newest` is the one that says what it is now. As of one moment:
+ * no change is half in it, where the write lock may be had. */
 int store_each_record(struct store *store,
-                      int (*each)(const struct store_record *record, void *arg), void *arg,
-                      struct ml_error *err);
+                      int (*each)(const struct store_record *record, bool newest, void *arg),
+                      void *arg, struct ml_error *err);
 
 /* One change of one entry: what is wanted, and what became of it. */
 struct store_change {

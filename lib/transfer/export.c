@@ -35,11 +35,25 @@ static int text_compare(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-static int add_bundle(struct export *x, const char *id)
+/* An entry without its bundle would be refused by whoever imports it, and everything with it. */
+static int missing(struct export *x, const struct store_record *r)
 {
+    ml_error_set(x->err, ML_REFUSED, "damaged", "bundle '%s' of key %s is missing", r->bundle,
+                 r->uuid);
+    return ml_error_hint(x->err,
+                         "run: modload verify --repair; where that cannot help, register "
+                         "the key again, or go back: modload rollback %s",
+                         r->uuid);
+}
+
+static int add_bundle(struct export *x, const struct store_record *r, bool newest)
+{
+    const char *id = r->bundle;
     int there = *id == '\0' ? 0 : store_bundle_filed(x->store, id, x->err);
+    if (there == 0 && *id != '\0' && newest)
+        return missing(x, r);
     if (there <= 0)
-        return there; /* of a generation whose bundle is gone, the line alone */
+        return there; /* of an earlier generation whose bundle is gone, the line alone */
     AUTO_FREE char *copy = strdup(id);
     char **found = copy ? tsearch(copy, &x->bundles, text_compare) : NULL;
     if (found == NULL)
@@ -63,13 +77,13 @@ static bool is_wanted(struct export *x, const char *uuid)
     return wanted;
 }
 
-static int take_record(const struct store_record *r, void *arg)
+static int take_record(const struct store_record *r, bool newest, void *arg)
 {
     struct export *x = arg;
     if (!is_wanted(x, r->uuid))
         return 0;
     store_record_write(&x->text, r);
-    return add_bundle(x, r->bundle);
+    return add_bundle(x, r, newest);
 }
 
 static int count_entry(const struct store_entry *entry, void *arg)

@@ -97,6 +97,33 @@ load transfer
     cmp kept file
 }
 
+@test "export: an entry without its bundle is not passed on, earlier generations without theirs are" {
+    echo mine >kept
+    rm -r "$MODLOAD_HOME/bundles/$(modload lookup w)"
+    ml export kept
+    assert_exit 77
+    assert_no_stdout
+    assert_stderr_has "modload: bundle '$(modload lookup w)' of key $(key_of w) is missing"
+    assert_stderr_has "  hint: run: modload verify --repair; where that cannot help, register the key again"
+    assert_equal "$(<kept)" mine
+    ml export part w
+    assert_exit 77
+    ml export part v
+    assert_ok
+    modload register w -e 'int v(void) { return 7; }' 3>&-
+    ml export part
+    assert_ok
+    rm -r "$MODLOAD_HOME/bundles/$(generation v 1)" "$MODLOAD_HOME/bundles/$(generation "$gone" 1)"
+    ml export part
+    assert_ok
+    assert_stderr "modload: exported 3 entries and 2 bundles"
+    export MODLOAD_HOME=$there
+    ml import part
+    assert_ok
+    ml run --release v v
+    assert_stdout 2
+}
+
 @test "export: a place where no file can be made, and one that takes nothing" {
     for place in nowhere/file file/file /proc/file; do
         ml export $place

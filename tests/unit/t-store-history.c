@@ -133,11 +133,12 @@ static void test_damaged(void **state)
 
 /* ---- all of it ---- */
 
-static int shard_show(const struct store_record *r, void *arg)
+static int shard_show(const struct store_record *r, bool newest, void *arg)
 {
     struct buf *out = arg;
     buf_fmt(out, "%s%lu/", out->len ? " " : "", strtoul(r->uuid + 24, NULL, 16));
     record_text(out, r);
+    buf_str(out, newest ? "!" : "");
     return strcmp(r->bundle, registry_id('c')) == 0 ? 17 : 0;
 }
 
@@ -148,11 +149,11 @@ static void test_every_record(void **state)
     struct ml_error err = ML_ERROR_INIT;
     BUF_AUTO text = BUF_INIT;
     assert_int_equal(store_each_record(store, shard_show, &text, NULL), 0);
-    assert_string_equal(buf_text(&text), "2/1a 3/1b 2/2- 9/1a:x 9/2b:x 9/2p 300/1b");
+    assert_string_equal(buf_text(&text), "2/1a 3/1b! 2/2-! 9/1a:x 9/2b:x! 9/2p 300/1b!");
     assert_int_equal(registry_change(store, registry_uuid(3), registry_id('c'), NULL), 1);
     buf_reset(&text);
     assert_int_equal(store_each_record(store, shard_show, &text, NULL), 17);
-    assert_string_equal(buf_text(&text), "2/1a 3/1b 2/2- 3/2c");
+    assert_string_equal(buf_text(&text), "2/1a 3/1b 2/2-! 3/2c!");
     store_close(store);
 
     /* As of one moment: a writer is waited for. */

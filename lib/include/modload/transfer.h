@@ -33,8 +33,9 @@ struct ml_transfer_result {
 /* Writes entries with their history and their bundles to `fd`, from its offset on; it stays the
  * caller's, and is not synced. `n` 0: all entries, those that were taken out among them. `label` is
  * the file's name for messages; `result` may be null. Every bundle is checked before it is written:
- * what is damaged is not passed on. Returns 0; or -1 and ML_NO_INPUT (no such entry), ML_REFUSED (a
- * bundle is damaged), ML_LIMIT (more than one file may hold), ML_BUSY (a gc removed a bundle
+ * what is damaged is not passed on. Of an earlier generation it may be gone, as gc leaves it.
+ * Returns 0; or -1 and ML_NO_INPUT (no such entry), ML_REFUSED (a bundle is damaged, or one that is
+ * current is missing), ML_LIMIT (more than one file may hold), ML_BUSY (a gc removed a bundle
  * meanwhile; the lock), ML_IO. */
 int ml_export(struct ml_ctx *ctx, const struct ml_key *keys, size_t n, int fd, const char *label,
               struct ml_transfer_result *result, struct ml_error *err);
