@@ -34,6 +34,9 @@ static int run(struct invocation *in)
     }
     note("imported %zu entr%s, %zu of them new or changed, and %zu new bundle%s", done.entries,
          done.entries == 1 ? "y" : "ies", done.changed, done.bundles, done.bundles == 1 ? "" : "s");
+    if (done.replaced > 0)
+        note("replaced %zu bundle%s that %s damaged here", done.replaced,
+             done.replaced == 1 ? "" : "s", done.replaced == 1 ? "was" : "were");
     json_open(&in->data, '{');
     json_key(&in->data, "entries");
     json_uint(&in->data, done.entries);
@@ -41,6 +44,8 @@ static int run(struct invocation *in)
     json_uint(&in->data, done.changed);
     json_key(&in->data, "bundles");
     json_uint(&in->data, done.bundles);
+    json_key(&in->data, "replaced");
+    json_uint(&in->data, done.replaced);
     json_close(&in->data, '}');
     return 0;
 }
@@ -51,9 +56,12 @@ const struct command command_import = {
     .name = "import",
     .args = "FILE",
     .summary = "take over entries and bundles that export wrote",
-    .help = "All of it or nothing, after every digest was checked. An entry that is here already "
-            "gets what is\n"
-            "current in the file as a new generation; one that is not comes with its history.",
+    .help =
+        "All of it or nothing, after every digest was checked. An entry that is here already "
+        "gets what is\n"
+        "current in the file as a new generation; one that is not comes with its history. A bundle "
+        "that is\n"
+        "here and damaged is replaced by the one in the file.",
     .example = "modload import plugins.tar.zst",
     .options = options,
     .min_args = 1,

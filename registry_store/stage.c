@@ -1,6 +1,6 @@
 /* Bundles in the making: a directory in tmp/, filed by one rename, never changed after that. A
- * bundle that is there is taken for whole: it could not be renamed into place before it was, and
- * its object is checked again each time it is mapped. */
+ * bundle that is there was whole when it was renamed into place. Whether it still is, is for those
+ * to find out who have another one (build/sound.h): theirs takes its place then, by an exchange. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -176,21 +176,35 @@ int store_stage_settle(struct store_stage *stage, const char *path, struct ml_er
     return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot settle '%s'", path);
 }
 
+/* A part of the stage, opened and locked, is filed by a rename: 1, or -1 with errno. */
+static int part_file(struct store_stage *stage, const char *path, const char *id, unsigned how,
+                     int *hold)
+{
+    char to[PATH_SIZE];
+    AUTO_CLOSE int fd = openat(stage->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bundle_path(id, NULL, to);
+    if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) < 0 ||
+        renameat2(stage->fd, path, stage->store->fd, to, how) < 0)
+        return -1;
+    *hold = steal_fd(&fd);
+    return 1;
+}
+
+int store_stage_file_over(struct store_stage *stage, const char *path, const char *id, int *hold,
+                          struct ml_error *err)
+{
+    if (part_file(stage, path, id, RENAME_EXCHANGE, hold) > 0)
+        return 0;
+    return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot file bundle '%s'", id);
+}
+
 int store_stage_file(struct store_stage *stage, const char *path, const char *id, int *hold,
                      struct ml_error *err)
 {
-    char to[PATH_SIZE];
     struct ml_error why = ML_ERROR_INIT;
-    int home = stage->store->fd;
-    AUTO_CLOSE int fd = openat(stage->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    bundle_path(id, NULL, to);
-    if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) < 0)
-        return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot file bundle '%s'", id);
     for (;;) {
-        if (renameat2(stage->fd, path, home, to, RENAME_NOREPLACE) == 0) {
-            *hold = steal_fd(&fd);
+        if (part_file(stage, path, id, RENAME_NOREPLACE, hold) > 0)
             return 1;
-        }
         if (errno != EEXIST)
             return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot file bundle '%s'", id);
         *hold = store_bundle_open(stage->store, id, &why);

@@ -233,6 +233,11 @@ int store_stage_settle(struct store_stage *stage, const char *path, struct ml_er
 int store_stage_file(struct store_stage *stage, const char *path, const char *id, int *hold,
                      struct ml_error *err);
 
+/* The same where a damaged bundle `id` is in the way, or anything else: the two change places in
+ * one step, and what was there goes with the stage. 0, or -1. */
+int store_stage_file_over(struct store_stage *stage, const char *path, const char *id, int *hold,
+                          struct ml_error *err);
+
 /* A descriptor of a filed bundle's directory, or -1 and ML_NO_INPUT. The bundle stays as long as
  * it, or a copy of it, is open: gc passes over what somebody holds a flock on. */
 int store_bundle_open(struct store *store, const char *id, struct ml_error *err);

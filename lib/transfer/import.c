@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "archive/unpack.h"
@@ -16,7 +17,7 @@
 #include "base/fs.h"
 #include "base/limit.h"
 #include "base/scope.h"
-#include "build/check.h"
+#include "build/sound.h"
 #include "client/context.h"
 #include "transfer/form.h"
 
@@ -26,6 +27,7 @@ struct import {
     const char *label;
     struct store_stage stage;
     char **bundle; /* ids in the file */
+    bool *damaged; /* of each: something is in its place here that is not the bundle */
     size_t n_bundles;
     struct buf text; /* history, cut up by the records */
     struct store_record *record;
@@ -39,6 +41,7 @@ static void import_free(struct import *m)
     for (size_t i = 0; i < m->n_bundles; i++)
         free(m->bundle[i]);
     free(m->bundle);
+    free(m->damaged);
     free(m->record);
     buf_free(&m->text);
     store_stage_drop(&m->stage);
@@ -187,17 +190,47 @@ static bool brings(const char *id, void *arg)
            bsearch(&id, m->bundle, m->n_bundles, sizeof *m->bundle, id_compare) != NULL;
 }
 
+static bool is_damaged(struct import *m, const char *id)
+{
+    struct stat st;
+    return store_bundle_stat(m->store, id, &st, NULL) == 0 && !bundle_is_sound(m->store, id);
+}
+
+/* Every byte of them is read, so this comes before the lock. Who is not asked under the lock again
+ * was whole a moment ago. */
+static int find_damaged(struct import *m)
+{
+    m->damaged = calloc(m->n_bundles + 1, sizeof *m->damaged);
+    if (m->damaged == NULL)
+        return ml_error_memory(m->err);
+    for (size_t i = 0; i < m->n_bundles; i++)
+        m->damaged[i] = is_damaged(m, m->bundle[i]);
+    return 0;
+}
+
+/* What is removed with the stage has to be open to its owner. */
+static int file_bundle(struct import *m, size_t i, int *hold, struct ml_error *err)
+{
+    char path[sizeof FORM_BUNDLES + ML_BUNDLE_ID_SIZE];
+    const char *id = m->bundle[i];
+    snprintf(path, sizeof path, "%s/%s", FORM_BUNDLES, id);
+    if (m->damaged[i] && is_damaged(m, id)) {
+        store_bundle_open_up(m->store, id);
+        m->done.replaced++;
+        return store_stage_file_over(&m->stage, path, id, hold, err);
+    }
+    int filed = store_stage_file(&m->stage, path, id, hold, err);
+    m->done.bundles += filed > 0;
+    return filed;
+}
+
 static int file_bundles(void *arg, struct ml_error *err)
 {
     struct import *m = arg;
     for (size_t i = 0; i < m->n_bundles; i++) {
-        char path[sizeof FORM_BUNDLES + ML_BUNDLE_ID_SIZE];
         int hold = -1;
-        snprintf(path, sizeof path, "%s/%s", FORM_BUNDLES, m->bundle[i]);
-        int filed = store_stage_file(&m->stage, path, m->bundle[i], &hold, err);
-        if (filed < 0 || (hold >= 0 && ctx_hold(m->ctx, hold, err) < 0))
+        if (file_bundle(m, i, &hold, err) < 0 || (hold >= 0 && ctx_hold(m->ctx, hold, err) < 0))
             return -1;
-        m->done.bundles += (size_t)filed;
     }
     return 0;
 }
@@ -260,7 +293,7 @@ static int import_run(struct import *m, int fd, int cancel_fd)
     for (size_t i = 0; i < m->n_bundles; i++)
         if (check_one(m, m->bundle[i]) < 0)
             return -1;
-    return adopt(m);
+    return find_damaged(m) < 0 ? -1 : adopt(m);
 }
 
 /* A descriptor for each bundle that is filed, and one for each directory that a file lies in. */

@@ -295,6 +295,50 @@ on_disk() {
     refuses 65 bad "'bad' is no export of modload: something that is no bundle is among the bundles"
 }
 
+@test "import: a bundle that is here and damaged is replaced" {
+    before=$(picture)
+    name=$(modload lookup v)
+    bundle=$MODLOAD_HOME/bundles/$name
+    for damage in 'chmod u+w plugin.so; printf X | dd of=plugin.so bs=1 seek=100 conv=notrunc status=none' 'rm -f build.json' \
+        'chmod u+w name; : >name' ': >more' 'chmod 0644 plugin.so' 'chmod 0 .' "rm -rf ../$name; : >../$name" "rm -rf ../$name; ln -s /etc ../$name"; do
+        (cd "$bundle" && eval "$damage")
+        ml verify
+        assert_exit 77
+        ml import --json file
+        assert_ok
+        assert_equal "$(json .data | jq -c .)" '{"entries":3,"changed":0,"bundles":0,"replaced":1}'
+        assert_equal "$(picture)" "$before"
+        ml verify
+        assert_ok
+        assert_equal "$(litter)" ""
+    done
+    rm -f "$bundle/name" "$MODLOAD_HOME/bundles/$(modload lookup w)/name"
+    ml load w
+    ml import file
+    assert_ok
+    assert_stderr "modload: imported 3 entries, 0 of them new or changed, and 0 new bundles
+modload: replaced 2 bundles that were damaged here"
+    modload release --all
+    rm -f "$bundle/name"
+    ml import file
+    assert_stderr_has "modload: replaced 1 bundle that was damaged here"
+    assert_equal "$(picture)" "$before"
+}
+
+@test "import: killed while it replaces a bundle, that one is the damaged or the good one" {
+    before=$(picture)
+    for n in 1 2 3 4 5; do
+        rm -f "$MODLOAD_HOME/bundles/$(modload lookup v)/build.json"
+        killed_at renameat2 $n import file || break
+        [ -f "$MODLOAD_HOME/bundles/$(modload lookup v)/plugin.so" ]
+        ml import file
+        assert_ok
+        assert_equal "$(picture)" "$before"
+        assert_equal "$(litter)" ""
+    done
+    [ "$n" -gt 1 ]
+}
+
 @test "import: a history that is damaged" {
     unpacked
     rm inside/history

@@ -274,6 +274,41 @@ static void test_parts(void **state)
     store_close(store);
 }
 
+/* Whatever is in the way lies in the stage afterwards. */
+static void test_parts_over(void **state)
+{
+    const struct place *place = *state;
+    static const char *const in_the_way[] = {"bundle", "file", "link"};
+    struct store *store = registry_open(place);
+    for (size_t i = 0; i < sizeof in_the_way / sizeof *in_the_way; i++) {
+        struct ml_error err = ML_ERROR_INIT;
+        struct stat st;
+        char path[64];
+        int hold = -1, fds = count_fds();
+        struct store_stage stage = stage_with(store, "list", "x");
+        snprintf(path, sizeof path, "home/bundles/%s", registry_id('a'));
+        assert_int_equal(fs_remove_tree(place->fd, path), 0);
+        assert_int_equal(mkdirat(stage.fd, "one", 0700), 0);
+        assert_int_equal(fs_write_new(stage.fd, "one/name", "a@1\n", 4, 0400), 0);
+        assert_int_equal(store_stage_file_over(&stage, "one", registry_id('a'), &hold, &err), -1);
+        assert_int_equal(err.status, ML_CANT_CREATE); /* nothing is there */
+        assert_int_equal(i == 0   ? mkdirat(place->fd, path, 0700)
+                         : i == 1 ? fs_write_new(place->fd, path, "x", 1, 0600)
+                                  : symlinkat("/etc", place->fd, path),
+                         0);
+        case_int(in_the_way[i], store_stage_file_over(&stage, "one", registry_id('a'), &hold, &err),
+                 0);
+        case_int(in_the_way[i], fstatat(hold, "name", &st, 0), 0);
+        case_int(in_the_way[i], fstatat(stage.fd, "one", &st, AT_SYMLINK_NOFOLLOW), 0);
+        store_stage_drop(&stage);
+        close(hold);
+        assert_int_equal(count_names(place, "home/tmp"), 0);
+        assert_int_equal(count_fds(), fds);
+        assert_true(store_bundle_exists(store, registry_id('a')));
+    }
+    store_close(store);
+}
+
 /* ---- what the dead leave ---- */
 
 struct maker {
@@ -378,6 +413,7 @@ int main(void)
         place_test(test_place_is_empty),
         place_test(test_replace),
         place_test(test_parts),
+        place_test(test_parts_over),
         place_test(test_sweep),
         memory_place_test(test_makers_and_sweepers),
     };

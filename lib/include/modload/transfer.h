@@ -28,6 +28,8 @@ struct ml_transfer_result {
     size_t changed;
     /* Bundles that were written, or filed because they were not here yet. */
     size_t bundles;
+    /* Import: bundles that were here, but damaged, and are whole now. */
+    size_t replaced;
 };
 
 /* Writes entries with their history and their bundles to `fd`, from its offset on; it stays the
@@ -43,7 +45,9 @@ int ml_export(struct ml_ctx *ctx, const struct ml_key *keys, size_t n, int fd, c
 /* Takes over what ml_export() wrote, in one change that is there whole or not at all. Every bundle
  * is checked against its digests and its id before anything is filed. An entry that is here already
  * keeps its history and gets what is current in the file as a new generation; one that is not comes
- * with its history. A name that another entry has here is left out.
+ * with its history. A name that another entry has here is left out. A bundle that is here and
+ * damaged is replaced by the one that came along; processes that have mapped it keep what they
+ * have.
  *
  * `fd` is open for reading and seekable. Given up when `cancel_fd` (-1: none) becomes readable.
  * Returns 0; or -1, the registry as it was, and ML_DATA (no such file, cut short), ML_REFUSED
