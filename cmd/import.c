@@ -9,6 +9,56 @@
 #include "cmd/command.h"
 #include "modload/transfer.h"
 
+enum { NAMES_SHOWN = 10 };
+
+static void tell_names(const struct ml_transfer_result *done)
+{
+    for (size_t i = 0; i < done->n_names_taken && i < NAMES_SHOWN; i++) {
+        char uuid[ML_UUID_SIZE];
+        ml_key_to_uuid(&done->names_taken[i].key, uuid);
+        note("the name '%s' belongs to another entry: %s has none", done->names_taken[i].name,
+             uuid);
+    }
+    if (done->n_names_taken > NAMES_SHOWN)
+        note("so do %zu more; --json names them all", done->n_names_taken - NAMES_SHOWN);
+}
+
+static void tell(const struct ml_transfer_result *done)
+{
+    note("imported %zu entr%s, %zu of them new or changed, and %zu new bundle%s", done->entries,
+         done->entries == 1 ? "y" : "ies", done->changed, done->bundles,
+         done->bundles == 1 ? "" : "s");
+    if (done->replaced > 0)
+        note("replaced %zu bundle%s that %s damaged here", done->replaced,
+             done->replaced == 1 ? "" : "s", done->replaced == 1 ? "was" : "were");
+    tell_names(done);
+}
+
+static void answer(struct json *data, const struct ml_transfer_result *done)
+{
+    json_open(data, '{');
+    json_key(data, "entries");
+    json_uint(data, done->entries);
+    json_key(data, "changed");
+    json_uint(data, done->changed);
+    json_key(data, "bundles");
+    json_uint(data, done->bundles);
+    json_key(data, "replaced");
+    json_uint(data, done->replaced);
+    json_key(data, "names_taken");
+    json_open(data, '[');
+    for (size_t i = 0; i < done->n_names_taken; i++) {
+        char uuid[ML_UUID_SIZE];
+        ml_key_to_uuid(&done->names_taken[i].key, uuid);
+        json_open(data, '{');
+        json_pair(data, "uuid", uuid);
+        json_pair(data, "name", done->names_taken[i].name);
+        json_close(data, '}');
+    }
+    json_close(data, ']');
+    json_close(data, '}');
+}
+
 static int run(struct invocation *in)
 {
     struct ml_transfer_result done;
@@ -32,21 +82,9 @@ static int run(struct invocation *in)
             ml_error_hint(&in->err, "give the file that 'modload export FILE' has written");
         return failed_or_signalled(in);
     }
-    note("imported %zu entr%s, %zu of them new or changed, and %zu new bundle%s", done.entries,
-         done.entries == 1 ? "y" : "ies", done.changed, done.bundles, done.bundles == 1 ? "" : "s");
-    if (done.replaced > 0)
-        note("replaced %zu bundle%s that %s damaged here", done.replaced,
-             done.replaced == 1 ? "" : "s", done.replaced == 1 ? "was" : "were");
-    json_open(&in->data, '{');
-    json_key(&in->data, "entries");
-    json_uint(&in->data, done.entries);
-    json_key(&in->data, "changed");
-    json_uint(&in->data, done.changed);
-    json_key(&in->data, "bundles");
-    json_uint(&in->data, done.bundles);
-    json_key(&in->data, "replaced");
-    json_uint(&in->data, done.replaced);
-    json_close(&in->data, '}');
+    tell(&done);
+    answer(&in->data, &done);
+    ml_transfer_result_done(&done);
     return 0;
 }
 
@@ -56,12 +94,13 @@ const struct command command_import = {
     .name = "import",
     .args = "FILE",
     .summary = "take over entries and bundles that export wrote",
-    .help =
-        "All of it or nothing, after every digest was checked. An entry that is here already "
-        "gets what is\n"
-        "current in the file as a new generation; one that is not comes with its history. A bundle "
-        "that is\n"
-        "here and damaged is replaced by the one in the file.",
+    .help = "All of it or nothing, after every digest was checked. An entry that is here already "
+            "gets what is\n"
+            "current in the file as a new generation; one that is not comes with its history. A "
+            "name that another\n"
+            "entry has here is left out, and told: 'names_taken' in --json. A bundle that is here "
+            "and damaged is\n"
+            "replaced by the one in the file.",
     .example = "modload import plugins.tar.zst",
     .options = options,
     .min_args = 1,

@@ -170,6 +170,22 @@ static void known_find(struct store *store, const struct shard_log *log, const c
     store_lookup(store, uuid, ret->bundle, NULL);
 }
 
+/* What an entry that came will be called. */
+static int adopt_name(struct adoption *a, struct store_record *r, const struct known *known,
+                      struct ml_error *err)
+{
+    const struct store_arrival *arrival = a->arrival;
+    const char *name = r->name;
+    if (known->name[0] != '\0' && known->bundle[0] != '\0') {
+        r->name = known->name;
+        return 0;
+    }
+    if (*name == '\0' || name_take(a->store, &a->taken, name))
+        return 0;
+    r->name = "";
+    return arrival->name_taken ? arrival->name_taken(r->uuid, name, arrival->arg, err) : 0;
+}
+
 /* What is current there becomes current here; a name that another entry has is left out. */
 static int adopt_newest(struct adoption *a, struct store_record *r, const struct shard_log *log,
                         const struct known *known, struct ml_error *err)
@@ -181,10 +197,8 @@ static int adopt_newest(struct adoption *a, struct store_record *r, const struct
     if (there == 0 && !(arrival->brings && arrival->brings(r->bundle, arrival->arg)))
         return ml_error_set(err, ML_REFUSED, "bad_history", "bundle '%s' of key %s is missing",
                             r->bundle, r->uuid);
-    if (known->name[0] != '\0' && known->bundle[0] != '\0')
-        r->name = known->name;
-    else if (*r->name != '\0' && !name_take(a->store, &a->taken, r->name))
-        r->name = "";
+    if (adopt_name(a, r, known, err) < 0)
+        return -1;
     journal_add(&a->journal, log, r, known->bundle, known->bundle[0] ? known->name : "");
     arrival->n_changed++;
     return 0;

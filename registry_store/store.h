@@ -181,6 +181,9 @@ struct store_arrival {
      * it. Both may be null. */
     bool (*brings)(const char *id, void *arg);
     int (*file)(void *arg, struct ml_error *err);
+    /* Told of each name that is left out, before it is sure that anything changes. 0; -1 ends it.
+     * May be null. */
+    int (*name_taken)(const char *uuid, const char *name, void *arg, struct ml_error *err);
     void *arg;
 
     size_t n_entries, n_changed; /* that were looked at; that are not as they were */

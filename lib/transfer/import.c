@@ -44,7 +44,14 @@ static void import_free(struct import *m)
     free(m->damaged);
     free(m->record);
     buf_free(&m->text);
+    ml_transfer_result_done(&m->done);
     store_stage_drop(&m->stage);
+}
+
+void ml_transfer_result_done(struct ml_transfer_result *result)
+{
+    free(result->names_taken);
+    *result = (struct ml_transfer_result){.names_taken = NULL};
 }
 
 static int not_an_export(struct import *m, const char *why)
@@ -264,10 +271,27 @@ static int unpack(struct import *m, int fd, int cancel_fd)
     return -1;
 }
 
+static int note_name(const char *uuid, const char *name, void *arg, struct ml_error *err)
+{
+    struct ml_transfer_result *done = &((struct import *)arg)->done;
+    struct ml_name_taken *more =
+        realloc(done->names_taken, (done->n_names_taken + 1) * sizeof *more);
+    if (more == NULL)
+        return ml_error_memory(err);
+    done->names_taken = more;
+    more += done->n_names_taken++;
+    snprintf(more->name, sizeof more->name, "%s", name);
+    return ml_key_from_uuid(uuid, &more->key, err);
+}
+
 static int adopt(struct import *m)
 {
-    struct store_arrival arrival = {
-        .records = m->record, .n = m->n_records, .brings = brings, .file = file_bundles, .arg = m};
+    struct store_arrival arrival = {.records = m->record,
+                                    .n = m->n_records,
+                                    .brings = brings,
+                                    .file = file_bundles,
+                                    .name_taken = note_name,
+                                    .arg = m};
     struct ml_error why = ML_ERROR_INIT;
     int status = store_adopt(m->store, &arrival, &why);
     m->done.entries = arrival.n_entries;
@@ -305,8 +329,10 @@ int ml_import(struct ml_ctx *ctx, int fd, const char *label, int cancel_fd,
     limit_files_raise();
     if (ctx_store(ctx, true, &m.store, err) == 0 && store_stage_open(m.store, &m.stage, err) == 0)
         status = import_run(&m, fd, cancel_fd);
-    import_free(&m);
-    if (status == 0 && ret != NULL)
+    if (status == 0 && ret != NULL) {
         *ret = m.done;
+        m.done = (struct ml_transfer_result){.names_taken = NULL};
+    }
+    import_free(&m);
     return status;
 }

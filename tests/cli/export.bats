@@ -55,9 +55,9 @@ load transfer
     export MODLOAD_HOME=$there
     ml import --json file
     assert_ok
-    assert_equal "$(json .data | jq -c .)" '{"entries":3,"changed":3,"bundles":4,"replaced":0}'
+    assert_equal "$(json .data | jq -c .)" '{"entries":3,"changed":3,"bundles":4,"replaced":0,"names_taken":[]}'
     ml import --json file
-    assert_equal "$(json .data | jq -c .)" '{"entries":3,"changed":0,"bundles":0,"replaced":0}'
+    assert_equal "$(json .data | jq -c .)" '{"entries":3,"changed":0,"bundles":0,"replaced":0,"names_taken":[]}'
     ml export --json -
     assert_exit 64
 }

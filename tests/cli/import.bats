@@ -75,16 +75,38 @@ load transfer
 @test "import: a name that another entry has there is left out" {
     export MODLOAD_HOME=$there
     modload register --name w 11111111-1111-1111-1111-111111111111 -e 'int v(void) { return 9; }' >/dev/null 3>&-
+    other=$(MODLOAD_HOME=$here key_of w)
+    cp -a "$there" again
     ml import file
     assert_ok
+    assert_stderr "modload: imported 3 entries, 3 of them new or changed, and 4 new bundles
+modload: the name 'w' belongs to another entry: $other has none"
+    ml import file # nothing is left out that was not before
+    assert_stderr "modload: imported 3 entries, 0 of them new or changed, and 0 new bundles"
+    MODLOAD_HOME=$PWD/again ml import --json file
+    assert_ok
+    assert_equal "$(json .data.names_taken | jq -c .)" "[{\"uuid\":\"$other\",\"name\":\"w\"}]"
     ml run --release w v
     assert_stdout 9
-    other=$(MODLOAD_HOME=$here key_of w)
     assert_equal "$(modload list | grep -c " w ")" 1
     ml run --release "$other" v
     assert_stdout 7
     ml verify
     assert_ok
+}
+
+@test "import: many names that others have" {
+    many 13 "$(modload lookup v)" >list
+    modload register --many list 2>/dev/null
+    modload export file 2>/dev/null
+    export MODLOAD_HOME=$there
+    modload register --name w 11111111-1111-1111-1111-111111111111 -e 'int v(void) { return 9; }' >/dev/null 3>&-
+    sed "s/\"key\":\"..../\"key\":\"ffff/; s/\"b-[a-z2-7]*\"/\"$(modload lookup w)\"/" list >other
+    modload register --many other 2>/dev/null
+    ml import file
+    assert_ok
+    assert_equal "$(grep -c "' belongs to another entry: " <<<"$stderr")" 10
+    assert_stderr_has "modload: so do 4 more; --json names them all"
 }
 
 @test "import: an entry keeps the name that it has there" {
@@ -306,7 +328,7 @@ on_disk() {
         assert_exit 77
         ml import --json file
         assert_ok
-        assert_equal "$(json .data | jq -c .)" '{"entries":3,"changed":0,"bundles":0,"replaced":1}'
+        assert_equal "$(json .data | jq -c .)" '{"entries":3,"changed":0,"bundles":0,"replaced":1,"names_taken":[]}'
         assert_equal "$(picture)" "$before"
         ml verify
         assert_ok

@@ -128,7 +128,9 @@ static void check_taken(struct ml_ctx *ctx, int fd)
     check_bundles();
     home_show(&before);
     CHECK(ml_import(ctx, fd, "input", -1, &again, NULL) == 0);
-    CHECK(again.changed == 0 && again.bundles == 0);
+    CHECK(again.changed == 0 && again.bundles == 0 && again.replaced == 0);
+    CHECK(again.n_names_taken == 0);
+    ml_transfer_result_done(&again);
     home_show(&after);
     CHECK(before.len == after.len && memcmp(before.data, after.data, after.len) == 0);
 }

@@ -406,6 +406,34 @@ static void test_adopt_refused(void **state)
     store_close(store);
 }
 
+static int taken_note(const char *uuid, const char *name, void *arg, struct ml_error *err)
+{
+    struct buf *told = arg;
+    buf_fmt(told, "%lu:%s ", strtoul(uuid + 24, NULL, 16), name);
+    return told->len > 10 ? ml_error_set(err, ML_LIMIT, NULL, "no more") : 0;
+}
+
+/* Names that are left out, and no others. */
+static void test_adopt_tells(void **state)
+{
+    struct records there;
+    struct ml_error err = ML_ERROR_INIT;
+    BUF_AUTO told = BUF_INIT;
+    struct store *store = list_begin(*state, "2 b x;5 b y");
+    records_read("1 1a:x;3 1b:n;4 1a:n;5 1a:x;6 1a:y;6 2a", &there);
+    struct store_arrival arrival = {
+        .records = there.r, .n = there.n, .name_taken = taken_note, .arg = &told};
+    assert_int_equal(store_adopt(store, &arrival, &err), 0);
+    assert_string_equal(buf_text(&told), "1:x 4:n ");
+    check_entries("told", store, "1=a 2=b:x 3=b:n 4=a 5=a:y 6=a ");
+    records_read("7 1a:x;8 1a:x", &there);
+    arrival.n = there.n;
+    assert_int_equal(store_adopt(store, &arrival, &err), -1);
+    assert_string_equal(err.message, "no more");
+    check_entries("ended", store, "1=a 2=b:x 3=b:n 4=a 5=a:y 6=a ");
+    store_close(store);
+}
+
 /* Bundles that come along: filed when all else was found to be possible, and under the lock. */
 struct load {
     const struct place *place;
@@ -471,6 +499,7 @@ int main(void)
         memory_place_test(test_adopt),
         place_test(test_adopt_counts),
         place_test(test_adopt_refused),
+        place_test(test_adopt_tells),
         place_test(test_adopt_with_bundles),
     };
     UNIT_RUN("store-history", tests);

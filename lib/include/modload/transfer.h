@@ -21,6 +21,12 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
+/* A name that an entry had where it came from, and another one has here. */
+struct ml_name_taken {
+    struct ml_key key;
+    char name[ML_NAME_SIZE];
+};
+
 struct ml_transfer_result {
     /* Entries that were written, or read, those that were taken out among them. */
     size_t entries;
@@ -30,24 +36,30 @@ struct ml_transfer_result {
     size_t bundles;
     /* Import: bundles that were here, but damaged, and are whole now. */
     size_t replaced;
+    /* Import: names that were left out. */
+    struct ml_name_taken *names_taken;
+    size_t n_names_taken;
 };
+
+/* Frees what a result holds, not the result. Harmless on one that is all zeros, and twice. */
+void ml_transfer_result_done(struct ml_transfer_result *result);
 
 /* Writes entries with their history and their bundles to `fd`, from its offset on; it stays the
  * caller's, and is not synced. `n` 0: all entries, those that were taken out among them. `label` is
- * the file's name for messages; `result` may be null. Every bundle is checked before it is written:
- * what is damaged is not passed on. Of an earlier generation it may be gone, as gc leaves it.
- * Returns 0; or -1 and ML_NO_INPUT (no such entry), ML_REFUSED (a bundle is damaged, or one that is
- * current is missing), ML_LIMIT (more than one file may hold), ML_BUSY (a gc removed a bundle
- * meanwhile; the lock), ML_IO. */
+ * the file's name for messages; `result` may be null, and is the caller's to release. Every bundle
+ * is checked before it is written: what is damaged is not passed on. Of an earlier generation it
+ * may be gone, as gc leaves it. Returns 0; or -1 and ML_NO_INPUT (no such entry), ML_REFUSED (a
+ * bundle is damaged, or one that is current is missing), ML_LIMIT (more than one file may hold),
+ * ML_BUSY (a gc removed a bundle meanwhile; the lock), ML_IO. */
 int ml_export(struct ml_ctx *ctx, const struct ml_key *keys, size_t n, int fd, const char *label,
               struct ml_transfer_result *result, struct ml_error *err);
 
 /* Takes over what ml_export() wrote, in one change that is there whole or not at all. Every bundle
  * is checked against its digests and its id before anything is filed. An entry that is here already
  * keeps its history and gets what is current in the file as a new generation; one that is not comes
- * with its history. A name that another entry has here is left out. A bundle that is here and
- * damaged is replaced by the one that came along; processes that have mapped it keep what they
- * have.
+ * with its history. A name that another entry has here is left out, and told of in the result. A
+ * bundle that is here and damaged is replaced by the one that came along; processes that have
+ * mapped it keep what they have.
  *
  * `fd` is open for reading and seekable. Given up when `cancel_fd` (-1: none) becomes readable.
  * Returns 0; or -1, the registry as it was, and ML_DATA (no such file, cut short), ML_REFUSED
