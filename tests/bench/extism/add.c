@@ -1,5 +1,6 @@
-/* The peer's plugin: add, as Extism has it, for `call.mjs`. Its input and output are bytes that the host keeps; the
- * imports are those of Extism's kernel. Two whole numbers of one digit are enough to time a call. */
+/* The peer's plugin: add, as Extism has it, for `call.mjs`. Its input and output are bytes that the
+ * host keeps; the imports are those of Extism's kernel. Two whole numbers of one digit are enough
+ * to time a call. */
 #include <stdint.h>
 
 #define EXTISM(name) __attribute__((import_module("extism:host/env"), import_name(#name)))
