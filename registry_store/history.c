@@ -139,17 +139,17 @@ static int text_compare(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-/* Takes a name, in the registry and among those that came with it. False when another entry has it.
- */
-static bool name_take(struct store *store, void **taken, const char *name)
+/* Takes a name, in the registry and among those that came with it. 1; 0 when another entry has it;
+ * -1 when memory is out. */
+static int name_take(struct store *store, void **taken, const char *name)
 {
     char owner[STORE_UUID_SIZE], bundle[STORE_BUNDLE_SIZE];
     if (tfind(name, taken, text_compare) != NULL)
-        return false;
+        return 0;
     if (store_name_lookup(store, name, owner, NULL) == 0 &&
         store_lookup(store, owner, bundle, NULL) == 0)
-        return false;
-    return tsearch(name, taken, text_compare) != NULL;
+        return 0;
+    return tsearch(name, taken, text_compare) != NULL ? 1 : -1;
 }
 
 /* What this registry knows of a key. */
@@ -180,8 +180,9 @@ static int adopt_name(struct adoption *a, struct store_record *r, const struct k
         r->name = known->name;
         return 0;
     }
-    if (*name == '\0' || name_take(a->store, &a->taken, name))
-        return 0;
+    int free_name = *name == '\0' ? 1 : name_take(a->store, &a->taken, name);
+    if (free_name != 0)
+        return free_name < 0 ? ml_error_memory(err) : 0;
     r->name = "";
     return arrival->name_taken ? arrival->name_taken(r->uuid, name, arrival->arg, err) : 0;
 }
