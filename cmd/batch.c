@@ -171,8 +171,10 @@ static int push_due(struct batch *b, const struct ml_error *fault)
     if (fault != NULL)
         due->fault = malloc(sizeof *fault);
     b->n_due++; /* what it owns is freed with the list, also when half of it is missing */
-    if ((size > ID_SHORT && due->long_id == NULL) || (fault != NULL && due->fault == NULL))
+    if ((size > ID_SHORT && due->long_id == NULL) || (fault != NULL && due->fault == NULL)) {
+        due->id_size = 0;
         return ml_error_memory(&b->in->err);
+    }
     if (size > 0)
         memcpy(due->long_id ? due->long_id : due->id, b->next.id, size);
     if (fault != NULL)
@@ -194,7 +196,8 @@ static int send_next(struct batch *b)
         return 0;
     if (!ml_session_over(b->session)) /* too large: its own fault */
         return push_due(b, &err);
-    b->in->err = err;
+    if (push_due(b, &err) == 0)
+        b->in->err = err;
     return -1;
 }
 
@@ -226,12 +229,24 @@ static void put_failure(struct batch *b, const struct ml_error *err)
     put_outcome(b, NULL, err, &none);
 }
 
-/* The session is over: so are all calls of it. */
+/* The session is over: so are all calls of it, and every line that was read has its answer. One for
+ * whose id there is no memory is answered without. */
 static void put_lost(struct batch *b)
 {
     const struct ml_error err = b->in->err;
+    struct ml_error bad;
+    size_t size;
+    if (b->waits)
+        push_due(b, NULL);
     while (b->n_due > 0)
         put_failure(b, b->due[b->first].fault ? b->due[b->first].fault : &err);
+    for (char *line; (line = next_line(b, &size)) != NULL;) {
+        if (is_blank(line, size))
+            continue;
+        bool is_call = ml_call_read(line, size, &b->next, &bad) == 0;
+        push_due(b, NULL);
+        put_failure(b, is_call ? &err : &bad);
+    }
     flush(b); /* the error that is told is the one that ended the session */
     b->in->err = err;
 }

@@ -183,7 +183,9 @@ C
         how=${how/KILL */KILL $(modload pid faults)}
         rm -f in out
         talk
-        lines '{"call":"fine","id":1}' '{"call":"hangs","id":2}' '{"call":"fine","id":3}' >&8
+        # In one write, which is read as one: that of bash would be one for each line.
+        lines '{"call":"fine","id":1}' '{"call":"hangs","id":2}' '{"call":"fine","id":3}' '{"call":3,"id":4}' >some
+        cat some >&8
         hear
         assert_equal "$heard" '{"id":1,"status":"ok","data":7}'
         $how
@@ -191,12 +193,33 @@ C
             hear
             assert_equal "$(jq -c '[.id, .error.exit_code]' <<<"$heard")" "[$id,69]"
         done
+        hear
+        assert_equal "$(jq -c '[.id, .error.code]' <<<"$heard")" '[null,"bad_line"]'
         status=0
         wait "$talker" || status=$?
         assert_equal "$status" 69
         grep -q '^modload: ' err
         exec 8>&- 9<&-
     done
+}
+
+@test "batch: lines that were read when the worker is killed are answered, be there no room to send them" {
+    talk
+    {
+        lines '{"call":"fine","id":1}' '{"call":"hangs","id":2}'
+        for id in {3..9000}; do echo "{\"call\":\"fine\",\"id\":$id}"; done
+    } >many
+    cat many >&8 3>&- &
+    hear
+    until [ "$(sed -n 's/^rchar: //p' "/proc/$talker/io")" -gt "$(head -n 4096 many | wc -c)" ]; do sleep 0.01; done
+    kill -KILL "$(modload pid faults)"
+    cat <&9 >rest
+    wait "$talker" || status=$?
+    exec 8>&- 9<&-
+    assert_equal "$status" 69
+    n=$(jq -s length rest)
+    [ "$n" -ge 4095 ] || fail "only $n lines"
+    assert_equal "$(jq -c '[.id, .error.exit_code]' rest)" "$(for ((id = 2; id < n + 2; id++)); do echo "[$id,69]"; done)"
 }
 
 @test "batch: a worker that is stopped does not hold up calls; with its supervisor stopped too, the deadline is kept" {
