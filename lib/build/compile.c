@@ -179,10 +179,22 @@ static int start(struct build *b, const struct strv *argv, int cwd_fd, int in, i
     return child_start(&spec, ret, err);
 }
 
-static int not_built(const char *what, const char *program, const struct child_end *end,
-                     struct ml_error *err)
+/* Whether there is no room left where compilers write: a megabyte, which is more than they need for
+ * most plugins. What they say of it is in the language of the user, or was not written either. */
+static bool no_room(const struct build *b, int *errnum)
+{
+    AUTO_CLOSE int fd = openat(b->work, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    *errnum = fd < 0 ? errno : posix_fallocate(fd, 0, 1 << 20);
+    return *errnum == ENOSPC || *errnum == EDQUOT;
+}
+
+static int not_built(const struct build *b, const char *what, const char *program,
+                     const struct child_end *end, struct ml_error *err)
 {
     char text[128];
+    int errnum;
+    if (no_room(b, &errnum))
+        return ml_error_errno(err, ML_IO, errnum, "%s", what);
     if (end->signal != 0)
         return ml_error_set(err, ML_DATA, "build_failed", "%s: the %s %s", what, program,
                             child_end_text(end, text, sizeof text));
@@ -203,7 +215,7 @@ static int run(struct build *b, const struct strv *argv, int in, const char *ste
     if (late)
         return host_timeout(b, err);
     if (end.code != 0 || end.signal != 0)
-        return not_built(what, "compiler", &end, err);
+        return not_built(b, what, "compiler", &end, err);
     return 0;
 }
 
@@ -340,7 +352,7 @@ static int jobs_report(const struct jobs *jobs, struct ml_error *err)
             continue;
         const char *what = arena_fmt(jobs->b->a, "'%s' does not compile",
                                      strcmp(path, "-") == 0 ? "<stdin>" : path);
-        return not_built(what, "compiler", &job->end, err);
+        return not_built(jobs->b, what, "compiler", &job->end, err);
     }
     return 0;
 }

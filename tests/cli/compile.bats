@@ -329,6 +329,28 @@ EOF
     gone "$(<parent)" "$(<child)"
 }
 
+@test "compile: a disk without room is told as one, whatever the compiler could say" {
+    unshare -rm true 2>/dev/null || skip "no namespaces here"
+    echo 'int one(void) { return 1; }' >one.c
+    mkdir disk
+    for room in 0 8 40; do # KiB
+        ROOM=$room unshare -rm sh -ec 'mount -t tmpfs -o size=400k x disk; export MODLOAD_HOME=$PWD/disk/h
+            modload compile -e "int two(void) { return 2; }"
+            dd if=/dev/zero of=disk/much bs=4k 2>/dev/null || :
+            truncate -s "-${ROOM}K" disk/much
+            status=0
+            modload compile one.c || status=$?
+            rm disk/much
+            modload verify && [ -z "$(ls disk/h/tmp)" ]
+            exit $status' >.stdout 2>.stderr 3>&- || status=$?
+        cat .stderr
+        case $status in 73 | 74) ;; *) fail "with $room KiB: $status" ;; esac
+        stderr=$(<.stderr)
+        assert_stderr_has "No space left on device"
+        assert_stderr_has "  hint: make room on the disk, then run the command again"
+    done
+}
+
 @test "compile: a compiler that crashes is told" {
     cat >cc <<'EOF'
 #!/bin/sh
