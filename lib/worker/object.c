@@ -6,11 +6,14 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <link.h>
+#include <linux/openat2.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -75,40 +78,57 @@ static int cannot_map(const char *name, const char *why, struct ml_error *err)
     return ml_error_hint(err, "is a library that it needs missing on this machine?");
 }
 
-static int check_file(int bundle_fd, const char *sums, const char *name, struct ml_error *err)
+/* What leads out of the bundle, or over a link, is not what was filed (openat2(2)). */
+static int open_file(int bundle_fd, const char *name)
+{
+    const struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC,
+                                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+    return (int)syscall(SYS_openat2, bundle_fd, name, &how, sizeof how);
+}
+
+/* `line` begins with the digest that it must have. */
+static int check_file(int bundle_fd, const char *name, const char *line, struct ml_error *err)
 {
     char hex[HEX_DIGEST + 1];
-    AUTO_CLOSE int fd = openat(bundle_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    AUTO_CLOSE int fd = open_file(bundle_fd, name);
     bool read = fd >= 0 && digest_of(fd, hex) == 0;
-    if (!read && errno != ENOENT && errno != ELOOP && errno != EISDIR)
+    if (!read && errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != EXDEV &&
+        errno != EISDIR)
         return ml_error_errno(err, 0, errno, "cannot read the bundle's '%s'", name);
-    return read && sums_agree(sums, hex, name) ? 0 : damaged(name, err);
+    return read && memcmp(line, hex, HEX_DIGEST) == 0 ? 0 : damaged(name, err);
 }
 
-/* A name in the list: sources alone may have one that is marked by a backslash, or a long one. */
-static bool is_source(const char *line, size_t n)
+/* The name in a line, without the marks that coreutils puts where one has a newline or a backslash
+ * in it (the line then begins with a backslash). False: it is none. */
+static bool name_of(const char *line, size_t n, bool marked, char name[PATH_MAX])
 {
-    const char *name = line + HEX_DIGEST + 2;
-    return *line == '\\' || (n > HEX_DIGEST + 2 && (strncmp(name, "source/", 7) == 0 ||
-                                                    strncmp(name, "outside/", 8) == 0));
+    size_t len = 0;
+    for (size_t i = 0; i < n && len < PATH_MAX - 1; i++) {
+        bool mark = marked && line[i] == '\\' && ++i < n;
+        name[len++] = !mark             ? line[i]
+                      : line[i] == 'n' ? '\n'
+                      : line[i] == 'r' ? '\r'
+                                       : line[i];
+    }
+    name[len] = '\0';
+    return len > 0 && len < PATH_MAX - 1 && strlen(name) == len;
 }
 
-/* All that is in the list but the sources, which no worker reads, and the object, which is checked
- * as it is mapped: what a bundle says of itself counts as much as its code. */
+/* All that is in the list but the object, which is checked as it is mapped: what a bundle says of
+ * itself counts as much as its code, and so do the sources, out of which the code is to be made
+ * again when it is damaged one day. */
 static int check_rest(int bundle_fd, const char *sums, struct ml_error *err)
 {
     enum { BEFORE = HEX_DIGEST + 2 };
-    for (const char *line = sums; *line != '\0'; line += strcspn(line, "\n") + 1) {
-        char name[64];
-        size_t n = strcspn(line, "\n");
-        if (line[n] == '\0')
+    char name[PATH_MAX];
+    for (const char *line = sums, *end; *line != '\0'; line = end + 1) {
+        bool marked = *line == '\\';
+        line += marked;
+        end = strchr(line, '\n');
+        if (end == NULL || end - line <= BEFORE ||
+            !name_of(line + BEFORE, (size_t)(end - line) - BEFORE, marked, name))
             return damaged("SHA256SUMS", err);
-        if (is_source(line, n))
-            continue;
-        if (n <= BEFORE || n - BEFORE >= sizeof name || memchr(line, '/', n) != NULL)
-            return damaged("SHA256SUMS", err);
-        snprintf(name, sizeof name, "%.*s", (int)(n - BEFORE), line + BEFORE);
-        if (strcmp(name, "plugin.so") != 0 && check_file(bundle_fd, sums, name, err) < 0)
+        if (strcmp(name, "plugin.so") != 0 && check_file(bundle_fd, name, line, err) < 0)
             return -1;
     }
     return 0;
