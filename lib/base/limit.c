@@ -1,7 +1,6 @@
 #include "base/limit.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <sys/resource.h>
 
 #include "base/error.h"
@@ -31,6 +30,15 @@ int limit_lower(int resource, uint64_t value, struct ml_error *err)
     if (setrlimit(resource, &now) < 0)
         return ml_error_errno(err, ML_LIMIT, errno, "cannot limit the reader");
     return 0;
+}
+
+bool limit_raise(int resource)
+{
+    struct rlimit now;
+    if (getrlimit(resource, &now) < 0 || now.rlim_cur == now.rlim_max)
+        return false;
+    now.rlim_cur = now.rlim_max;
+    return setrlimit(resource, &now) == 0;
 }
 
 int limit_memory(uint64_t bytes, struct ml_error *err)

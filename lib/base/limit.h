@@ -3,6 +3,7 @@
 #ifndef BASE_LIMIT_H
 #define BASE_LIMIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "modload/error.h"
@@ -11,6 +12,9 @@
  * has a second between the soft limit, whose signal says what it was, and the hard one, which just
  * kills. 0; -1 and ML_LIMIT. */
 int limit_lower(int resource, uint64_t value, struct ml_error *err);
+
+/* Raises the soft limit of one of them to the hard one. Whether that made it larger. */
+bool limit_raise(int resource);
 
 /* Address space: `bytes` more than what is in use by now. Not under AddressSanitizer, which
  * reserves terabytes of it. 0; -1 and ML_LIMIT. */

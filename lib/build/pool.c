@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/limit.h"
 #include "base/scope.h"
 #include "client/context.h"
 #include "modload/build.h"
@@ -37,17 +38,6 @@ static void *work(void *arg)
             job->info = NULL;
     }
     return NULL;
-}
-
-/* A bundle that is held is an open descriptor, and there may be more of them than the soft limit
- * lets us have; the hard one is for exactly that (getrlimit(2)). */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-        return; /* then it stays as it is, and a build may say that there are too many */
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
 }
 
 static int worker_begin(struct worker *w, struct ml_ctx *ctx, struct pool *pool)
@@ -108,7 +98,7 @@ int ml_build_all(struct ml_ctx *ctx, struct ml_build_job *jobs, size_t n, unsign
     AUTO_FREE struct worker *workers = calloc(want, sizeof *workers);
     if (workers == NULL)
         return ml_error_memory(err);
-    raise_descriptor_limit();
+    limit_raise(RLIMIT_NOFILE); /* each bundle that is held is an open descriptor */
     while (begun < want && worker_begin(&workers[begun], ctx, &pool) == 0)
         begun++;
     if (begun == 0) /* fewer than asked for will do */

@@ -29,6 +29,7 @@ struct plugin {
 };
 
 struct batch {
+    struct ml_ctx *ctx;
     struct store *store;
     struct store_change *change;
     char (*uuid)[ML_UUID_SIZE];
@@ -51,7 +52,8 @@ static int plugin_find(struct batch *batch, const char *bundle, const struct plu
     snprintf(p->bundle, sizeof p->bundle, "%s", bundle);
     struct plugin **found = tfind(p, &batch->plugins, plugin_compare);
     if (found == NULL) {
-        if (store_bundle_name(batch->store, bundle, p->name, version, err) < 0)
+        if (ctx_keep(batch->ctx, bundle, err) < 0 ||
+            store_bundle_name(batch->store, bundle, p->name, version, err) < 0)
             return -1;
         snprintf(p->text, sizeof p->text, "%s@%s", p->name, version);
         found = tsearch(p, &batch->plugins, plugin_compare);
@@ -157,7 +159,7 @@ static int batch_run(struct batch *batch, struct ml_registration *list, size_t n
 int ml_register_all(struct ml_ctx *ctx, struct ml_registration *list, size_t n, size_t *failed,
                     struct ml_error *err)
 {
-    struct batch batch = {.n = 0};
+    struct batch batch = {.ctx = ctx};
     size_t ignored;
     failed = failed ? failed : &ignored;
     *failed = n;

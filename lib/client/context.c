@@ -8,9 +8,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +20,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/hash.h"
+#include "base/limit.h"
 #include "base/scope.h"
 
 /* A variable that is set and not empty (XDG Base Directory Specification 0.8: empty counts as
@@ -101,7 +104,9 @@ void ml_ctx_free(struct ml_ctx *ctx)
 {
     if (ctx == NULL)
         return;
-    store_close(ctx->store);
+    for (int i = 0; i < 2; i++)
+        store_close(ctx->store[i]);
+    tdestroy(ctx->kept, free);
     for (size_t i = 0; i < ctx->n_holds; i++)
         close(ctx->hold[i]);
     free(ctx->hold);
@@ -114,32 +119,32 @@ void ml_ctx_free(struct ml_ctx *ctx)
 }
 
 /* A store that was opened for reading has made nothing and swept nothing, so a writer opens it
- * anew. The old one is closed only when the new one is there: a failure leaves the context as it
- * was. */
+ * anew; readers go on with whichever is there. One that found no registry is opened again when it
+ * is asked for again: there may be one by now, and nobody can be in the middle of nothing. */
 int ctx_store(struct ml_ctx *ctx, bool create, struct store **ret, struct ml_error *err)
 {
-    /* A registry that was missing may have been made since. */
-    if (ctx->store == NULL || (create && !ctx->store_writable) || !store_present(ctx->store)) {
-        struct store *store;
-        const struct store_options options = {.create = create,
+    bool writer = create || ctx->store[1] != NULL;
+    struct store **store = &ctx->store[writer], *fresh;
+    if (*store == NULL || !store_present(*store)) {
+        const struct store_options options = {.create = writer,
                                               .wait_ms = ctx->wait_ms,
                                               .cancel_fd = ctx->cancel_fd,
                                               .command = ctx->command};
-        if (store_open(ctx->home, &options, &store, err) < 0)
+        if (store_open(ctx->home, &options, &fresh, err) < 0)
             return -1;
-        store_close(ctx->store);
-        ctx->store = store;
-        ctx->store_writable = create;
+        store_close(*store);
+        *store = fresh;
     }
-    *ret = ctx->store;
+    *ret = *store;
     return 0;
 }
 
 void ml_ctx_cancel_on(struct ml_ctx *ctx, int fd)
 {
     ctx->cancel_fd = fd;
-    if (ctx->store != NULL)
-        store_cancel_on(ctx->store, fd);
+    for (int i = 0; i < 2; i++)
+        if (ctx->store[i] != NULL)
+            store_cancel_on(ctx->store[i], fd);
 }
 
 int ctx_hold(struct ml_ctx *ctx, int fd, struct ml_error *err)
@@ -151,6 +156,42 @@ int ctx_hold(struct ml_ctx *ctx, int fd, struct ml_error *err)
     }
     ctx->hold = hold;
     ctx->hold[ctx->n_holds++] = fd;
+    return 0;
+}
+
+static int id_compare(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* As many descriptors as there are bundles: more of them than the soft limit lets us have is what
+ * the hard one is for (getrlimit(2)). */
+static int open_to_keep(struct ml_ctx *ctx, const char *id, struct ml_error *err)
+{
+    struct store *store;
+    struct ml_error why = ML_ERROR_INIT;
+    if (ctx_store(ctx, false, &store, err) < 0)
+        return -1;
+    int fd = store_bundle_open(store, id, &why);
+    if (fd < 0 && why.status == ML_LIMIT && limit_raise(RLIMIT_NOFILE))
+        return store_bundle_open(store, id, err);
+    if (fd < 0 && err != NULL)
+        *err = why;
+    return fd;
+}
+
+int ctx_keep(struct ml_ctx *ctx, const char *id, struct ml_error *err)
+{
+    if (tfind(id, &ctx->kept, id_compare) != NULL)
+        return 0;
+    int fd = open_to_keep(ctx, id, err);
+    if (fd < 0 || ctx_hold(ctx, fd, err) < 0)
+        return -1;
+    char *copy = strdup(id);
+    if (copy == NULL || tsearch(copy, &ctx->kept, id_compare) == NULL) {
+        free(copy);
+        return ml_error_memory(err);
+    }
     return 0;
 }
 

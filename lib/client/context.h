@@ -13,20 +13,26 @@ struct ml_ctx {
     int64_t wait_ms;
     int cancel_fd;
     const char *command; /* null: none was given; not owned */
-    struct store *store;
-    bool store_writable;
-    int *hold; /* bundles that this context has built: no gc takes them away */
+    struct store *store[2]; /* for reading, and for writing */
+    int *hold;              /* bundles that this context works with: no gc takes them away */
     size_t n_holds;
+    void *kept; /* tsearch(3): the ids of those among them that ctx_keep() was given */
     int run_fd; /* the directory of this registry's sockets and locks, or -1 */
     char *run_path;
 };
 
-/* The registry, opened when first asked for. It stays the context's. */
+/* The registry, opened when first asked for, for reading or (`create`) for writing. It stays the
+ * context's, and good for as long as that is: who was given one may be going on with it while what
+ * he calls asks for the other. */
 int ctx_store(struct ml_ctx *ctx, bool create, struct store **ret, struct ml_error *err);
 
 /* Keeps a bundle, by the descriptor that holds it, until the context is freed. Takes `fd` over. -1:
  * memory; then it is closed. */
 int ctx_hold(struct ml_ctx *ctx, int fd, struct ml_error *err);
+
+/* Keeps a filed bundle until the context is freed; once, however often it is said. 0; -1 and
+ * ML_NO_INPUT (there is none), ML_LIMIT (as many are kept as this process can have descriptors). */
+int ctx_keep(struct ml_ctx *ctx, const char *id, struct ml_error *err);
 
 /* The bundle that an entry points at, open and held. A descriptor; -1 and ML_NO_INPUT (not
  * registered), ML_REFUSED (its bundle is missing: damaged). */

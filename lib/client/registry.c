@@ -160,7 +160,9 @@ int ml_bundle_resolve(struct ml_ctx *ctx, const char *prefix, char bundle[ML_BUN
     struct store *store;
     if (ctx_store(ctx, false, &store, err) < 0)
         return -1;
-    return store_bundle_resolve(store, prefix, bundle, err);
+    if (store_bundle_resolve(store, prefix, bundle, err) < 0)
+        return -1;
+    return ctx_keep(ctx, bundle, err);
 }
 
 /* A line lacks it where the bundle could not be read when the line was made: it may be readable by

@@ -408,6 +408,29 @@ one_of_them() {
     [ -d "$MODLOAD_HOME/bundles/${bundle[3]}" ]
 }
 
+@test "gc: a list that still builds keeps the bundles that it names" {
+    bundle=$(modload compile -e 'int spare(void) { return 4; }' 2>/dev/null | cut -d ' ' -f 1)
+    mkfifo begun goes_on
+    printf '#!/bin/sh\ncase "$*" in *slow.c*) echo >begun; read -r _ <goes_on ;; esac\nexec cc "$@"\n' >slowcc
+    chmod +x slowcc
+    echo 'int slow(void) { return 5; }' >slow.c
+    {
+        entry aaaaaaaa-0000-4000-8000-000000000001 bundle "$bundle" name spare
+        entry bbbbbbbb-0000-4000-8000-000000000002 path slow.c name slow
+    } >list
+    CC=$PWD/slowcc modload register --many list 2>said 3>&- &
+    read -r _ <begun
+    ml gc
+    assert_ok
+    assert_stderr_has "removed 0 bundles"
+    echo >goes_on
+    wait $! || fail "$(<said)"
+    ml run --release spare spare
+    assert_stdout 4
+    ml run --release slow slow
+    assert_stdout 5
+}
+
 @test "gc: nothing to do where there is no registry, and none is made" {
     for words in gc "gc --dry-run" "gc --keep-last 1 --older-than 1d"; do
         # shellcheck disable=SC2086

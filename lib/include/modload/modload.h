@@ -146,9 +146,12 @@ int ml_resolve(struct ml_ctx *ctx, const char *word, struct ml_key *key, struct 
 int ml_lookup(struct ml_ctx *ctx, const struct ml_key *key, char bundle[ML_BUNDLE_ID_SIZE],
               struct ml_error *err);
 
-/* Finds the one filed bundle whose id begins with `prefix` ("b-" and at least 4 characters).
+/* Finds the one filed bundle whose id begins with `prefix` ("b-" and at least 4 characters), and
+ * keeps it from ml_gc() until the context is freed: whoever asks for one is about to use it.
  * Returns 0 and fills `bundle`; or -1 and ML_DATA (no id; more than one), ML_NO_INPUT (no such
- * bundle). Takes no lock: of a bundle that is filed meanwhile it may or may not know. */
+ * bundle), ML_LIMIT (each one that is kept is an open descriptor, for which the soft limit of
+ * descriptors is raised to the hard one where it has to be). Waits for nobody: of a bundle that is
+ * filed meanwhile it may or may not know. */
 int ml_bundle_resolve(struct ml_ctx *ctx, const char *prefix, char bundle[ML_BUNDLE_ID_SIZE],
                       struct ml_error *err);
 
