@@ -8,6 +8,10 @@ const char *const fault_files[][2] = {
                   "{\"key\":\"%3\",\"bundle\":\"%B\",\"name\":\"three\"}\n"
                   "{\"key\":\"%2\",\"bundle\":\"%B\",\"name\":\"two\"}\n"
                   "{\"key\":\"%6\",\"bundle\":\"%A\"}\n"},
+    {"built.json", "{\"key\":\"%1\",\"path\":\"zeta.c\",\"name\":\"zeta\"}\n"
+                   "{\"key\":\"%4\",\"path\":\"epsilon.so\"}\n"
+                   "{\"key\":\"%2\",\"bundle\":\"%B\",\"name\":\"two\"}\n"},
+    {"zeta.c", "/* One that is built while it is looked at. */\nint zeta(int x) { return x * 2; }\n"},
 };
 const size_t n_fault_files = sizeof fault_files / sizeof *fault_files;
 
@@ -38,6 +42,10 @@ const struct fault_case fault_cases[] = {
     {"register --many", TWO, "register --many many.json", BOTH, MANY, 0, 0},
     {"register --many, into nothing", "", "register --many many.json", "",
      "1:C:gamma 4:D:delta 3:B:three 2:B:two 6:A:alpha", 0, 0},
+    {"register --many, with what has to be built", TWO, "register --many built.json -j1", BOTH, NULL,
+     CASE_LOOSE, 0},
+    {"register, from a source", "register %1 %A", "register %1 zeta.c", "1:A:alpha", NULL,
+     CASE_LOOSE, 0},
     {"rollback", HISTORY, "rollback %1 1", THIRD, "1:A:alpha 2:D:delta", 0, 0},
     {"rollback, what was taken out", HISTORY "; unregister %1", "rollback %1 2", "2:D:delta",
      "1:B:alpha 2:D:delta", 0, 0},
@@ -45,6 +53,8 @@ const struct fault_case fault_cases[] = {
     {"unpin", HISTORY "; pin %1 2", "unpin %1 2", THIRD, THIRD, 0, 0},
     {"gc", HISTORY "; unregister %2", "gc", "1:C:alpha", "1:C:alpha", CASE_LOOSE, 0},
     {"gc --keep-last 1", HISTORY "; pin %1 2", "gc --keep-last 1", THIRD, THIRD, CASE_LOOSE, 0},
+    {"gc --older-than 0s", HISTORY "; unregister %2; pin %1 1", "gc --older-than 0s", "1:C:alpha",
+     "1:C:alpha", CASE_LOOSE, 0},
     {"compile", "register %1 %A", "compile epsilon.so", "1:A:alpha", "1:A:alpha", 0, 0},
     {"import", HISTORY "; export one.pack; !seed; register %3 %D", "import one.pack", "3:D:delta",
      "1:C:alpha 2:D:- 3:D:delta", CASE_LOOSE, 65},
@@ -54,6 +64,8 @@ const struct fault_case fault_cases[] = {
      CASE_LOOSE | CASE_DAMAGED, 0},
     {"verify --repair, a bundle", TWO "; !damage bundle %A", "verify --repair", NULL, NULL,
      CASE_LOOSE | CASE_DAMAGED, 0},
+    {"verify --repair, of one entry", "register %1 %A; register %1 %B; !damage bundle %A",
+     "verify --repair %1", NULL, NULL, CASE_LOOSE | CASE_DAMAGED, 0},
     {"verify --repair, a link", TWO "; !damage link %1", "verify --repair", NULL, NULL,
      CASE_LOOSE | CASE_DAMAGED, 0},
     {"verify --repair, a history", TWO "; !damage history %1", "verify --repair", NULL, NULL,
@@ -69,6 +81,7 @@ const struct fault_case fault_cases[] = {
     {"lookup", TWO, "lookup beta", BOTH, BOTH, CASE_READS, 0},
     {"info", TWO, "info alpha", BOTH, BOTH, CASE_READS, 0},
     {"history", HISTORY, "history %1", THIRD, THIRD, CASE_READS, 0},
+    {"export", HISTORY, "export out.pack", THIRD, THIRD, CASE_READS, 0},
     {"verify", HISTORY, "verify", THIRD, THIRD, CASE_READS, 0},
 };
 const size_t n_fault_cases = sizeof fault_cases / sizeof *fault_cases;

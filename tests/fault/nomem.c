@@ -1,7 +1,11 @@
 /* Loaded before libc (LD_PRELOAD): lets the n-th request for memory fail that the program makes
  * from its main() on. NOMEM_AT is n, 0 for none; with NOMEM_ON all that follow fail as well.
  * NOMEM_COUNT names a file that is told how many there were. What the program starts is spared, and
- * so is libcrypto: that of OpenSSL 3.0 dies of a lock that it did not get. */
+ * so are libcrypto, of which that of OpenSSL 3.0 dies of a lock that it did not get, and libdw, of
+ * which that of elfutils 0.188 reads an abbreviation for which it had no room. Where archives are
+ * written, so are the loader, which ends the process with 127, libarchive, of which that of 3.6
+ * takes a text that it could not convert for one, and libzstd, of which that of 1.5 frees what it
+ * has not got. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
@@ -19,13 +23,32 @@ extern void *__libc_memalign(size_t alignment, size_t size);
 static struct {
     int begun, on, at, n;
     char count[256];
-    char *spared, *spared_end; /* the code whose requests do not count */
+    struct {
+        char *begin, *end;
+    } spared[4]; /* code whose requests do not count */
+    int n_spared;
+    int writes; /* the command writes archives */
 } state;
+
+/* They are mapped when they are needed first. */
+static int is_packer(const void *caller)
+{
+    Dl_info info;
+    return dladdr(caller, &info) != 0 &&
+           (strstr(info.dli_fname, "/libarchive.so") != NULL ||
+            strstr(info.dli_fname, "/libzstd.so") != NULL ||
+            strstr(info.dli_fname, "/ld-linux") != NULL);
+}
 
 static int fails(const void *caller)
 {
     const char *code = caller;
-    if (!state.begun || (code >= state.spared && code < state.spared_end))
+    if (!state.begun)
+        return 0;
+    for (int i = 0; i < state.n_spared; i++)
+        if (code >= state.spared[i].begin && code < state.spared[i].end)
+            return 0;
+    if (state.writes && is_packer(caller))
         return 0;
     int n = __atomic_add_fetch(&state.n, 1, __ATOMIC_RELAXED);
     if (state.at == 0 || n < state.at || (n > state.at && !state.on))
@@ -72,16 +95,18 @@ start_main __libc_start_main;
 
 static int find_spared(struct dl_phdr_info *info, size_t size, void *arg)
 {
-    if (strstr(info->dlpi_name, "/libcrypto.so") == NULL)
+    int room = sizeof state.spared / sizeof *state.spared;
+    if (strstr(info->dlpi_name, arg) == NULL)
         return 0;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
+    for (int i = 0; i < info->dlpi_phnum && state.n_spared < room; i++) {
         const ElfW(Phdr) *part = &info->dlpi_phdr[i];
         if (part->p_type != PT_LOAD || (part->p_flags & PF_X) == 0)
             continue;
-        state.spared = (char *)info->dlpi_addr + part->p_vaddr;
-        state.spared_end = state.spared + part->p_memsz;
+        char *begin = (char *)info->dlpi_addr + part->p_vaddr;
+        state.spared[state.n_spared].begin = begin;
+        state.spared[state.n_spared++].end = begin + part->p_memsz;
     }
-    return 1;
+    return 0;
 }
 
 static int (*real_main)(int argc, char **argv, char **envp);
@@ -96,7 +121,9 @@ static int begin(int argc, char **argv, char **envp)
     unsetenv("NOMEM_AT");
     unsetenv("NOMEM_ON");
     unsetenv("NOMEM_COUNT");
-    dl_iterate_phdr(find_spared, NULL);
+    dl_iterate_phdr(find_spared, "/libcrypto.so");
+    dl_iterate_phdr(find_spared, "/libdw.so");
+    state.writes = argc > 1 && strcmp(argv[1], "export") == 0;
     state.begun = 1;
     return real_main(argc, argv, envp);
 }
