@@ -249,8 +249,15 @@ int child_wait(struct child *child, int64_t deadline_ms, struct child_end *ret,
 {
     struct pollfd p[2] = {{.fd = child->pidfd, .events = POLLIN},
                           {.fd = child->cancel_fd, .events = POLLIN}};
-    while (poll(p, 2, clock_poll_timeout(deadline_ms)) < 0 && errno == EINTR)
-        ;
+    int n;
+    do
+        n = poll(p, 2, clock_poll_timeout(deadline_ms));
+    while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        int errnum = errno;
+        child_kill(child);
+        return ml_error_errno(err, 0, errnum, "cannot wait for a program");
+    }
     if (p[0].revents == 0) {
         child_kill(child);
         return ml_error_set(err, ML_TIMEOUT, NULL, "the program did not end in time");
@@ -261,13 +268,15 @@ int child_wait(struct child *child, int64_t deadline_ms, struct child_end *ret,
     return 0;
 }
 
-/* Waits until there is something to read. 1, or 0 when the deadline is here. When the program
+/* Waits until there is something to read. 1; 0 when the deadline is here; -1 with errno. When the program
  * itself has ended, whatever it left running is killed, since that may hold the pipe open for ever.
  */
 static int capture_poll(const struct child *child, struct pollfd ready[3], int64_t deadline_ms)
 {
     for (;;) {
         int n = poll(ready, 3, clock_poll_timeout(deadline_ms));
+        if (n < 0 && errno != EINTR)
+            return -1;
         if (n == 0 || (n > 0 && ready[2].revents != 0))
             return 0;
         if (n > 0 && ready[1].revents != 0) {
@@ -288,7 +297,8 @@ static int capture_read(const struct child *child, int fd, int64_t deadline_ms, 
                               {.fd = child->pidfd, .events = POLLIN},
                               {.fd = child->cancel_fd, .events = POLLIN}};
     char block[16384];
-    for (size_t total = 0; capture_poll(child, ready, deadline_ms) > 0;) {
+    int more;
+    for (size_t total = 0; (more = capture_poll(child, ready, deadline_ms)) > 0;) {
         ssize_t got = read(fd, block, sizeof block);
         if (got < 0 && errno == EINTR)
             continue;
@@ -301,6 +311,8 @@ static int capture_read(const struct child *child, int fd, int64_t deadline_ms, 
             return ml_error_set(err, ML_LIMIT, NULL, "a program wrote more than %zu bytes", max);
         buf_add(out, block, (size_t)got);
     }
+    if (more < 0)
+        return ml_error_errno(err, 0, errno, "cannot wait for a program");
     return ml_error_set(err, ML_TIMEOUT, NULL, "the program did not end in time");
 }
 

@@ -60,8 +60,8 @@ struct child_end {
 int child_start(const struct child_spec *spec, struct child *ret, struct ml_error *err);
 
 /* Waits for the end, then kills what is left of the group and takes the child down. 0; -1 and
- * ML_TIMEOUT when `deadline_ms` (of clock_ms(); negative: none) came first: the whole group is gone
- * then as well. */
+ * ML_TIMEOUT when `deadline_ms` (of clock_ms(); negative: none) came first, ML_LIMIT when there is
+ * no memory to wait with: the whole group is gone then as well. */
 int child_wait(struct child *child, int64_t deadline_ms, struct child_end *ret,
                struct ml_error *err);
 

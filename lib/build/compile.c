@@ -210,10 +210,16 @@ static int run(struct build *b, const struct strv *argv, int in, const char *ste
     struct child_end end;
     if (log < 0 || start(b, argv, b->work, in, log, &child, err) < 0)
         return -1;
-    bool late = child_wait(&child, b->deadline_ms, &end, err) < 0;
+    struct ml_error why = ML_ERROR_INIT;
+    bool waited = child_wait(&child, b->deadline_ms, &end, &why) == 0;
     log_replay(b, log);
-    if (late)
+    if (!waited && why.status == ML_TIMEOUT)
         return host_timeout(b, err);
+    if (!waited) {
+        if (err != NULL)
+            *err = why;
+        return -1;
+    }
     if (end.code != 0 || end.signal != 0)
         return not_built(b, what, "compiler", &end, err);
     return 0;
@@ -289,14 +295,16 @@ static int job_start(struct jobs *jobs, struct ml_error *err)
 }
 
 /* Waits until some child has ended, or the deadline is here. */
-static void jobs_poll(const struct jobs *jobs)
+static int jobs_poll(const struct jobs *jobs, struct ml_error *err)
 {
     struct pollfd ended[JOBS_MAX + 1] = {{.fd = jobs->b->request->cancel_fd, .events = POLLIN}};
     nfds_t n = 1;
     for (size_t i = 0; i < jobs->n_started; i++)
         if (jobs->items[i].started && !jobs->items[i].done)
             ended[n++] = (struct pollfd){.fd = jobs->items[i].child.pidfd, .events = POLLIN};
-    poll(ended, n, clock_poll_timeout(jobs->b->deadline_ms));
+    if (poll(ended, n, clock_poll_timeout(jobs->b->deadline_ms)) < 0 && errno != EINTR)
+        return ml_error_errno(err, 0, errno, "cannot wait for the compiler");
+    return 0;
 }
 
 static bool has_ended(const struct child *child)
@@ -309,7 +317,8 @@ static bool has_ended(const struct child *child)
  * were started and their words belong to the answer; no new one is. */
 static int jobs_collect(struct jobs *jobs, struct ml_error *err)
 {
-    jobs_poll(jobs);
+    if (jobs_poll(jobs, err) < 0)
+        return -1;
     for (size_t i = 0; i < jobs->n_started; i++) {
         struct job *job = &jobs->items[i];
         if (!job->started || job->done || !has_ended(&job->child))
