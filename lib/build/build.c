@@ -221,6 +221,8 @@ int ml_build(struct ml_ctx *ctx, const struct ml_build_request *request,
     clock_gettime(CLOCK_REALTIME, &b.started);
     if (request_check(request, err) < 0 || plan_make(&b, err) < 0 ||
         build_staged(ctx, &b, id, err) < 0) {
+        if (arena.failed) /* texts were empty from there on, and what failed was something else */
+            return ml_error_memory(err);
         unpacked_show_error(&b, err);
         return -1;
     }

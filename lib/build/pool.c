@@ -1,4 +1,4 @@
-/* Several builds at once. Each thread has a context of its own: one is for one thread at a time.
+/* Several builds at once. One at a time needs no thread. Each thread has a context of its own: one is for one thread at a time.
  * What they hold passes to the caller's context at the end, so no gc takes a bundle away before it
  * is registered. */
 #include <pthread.h>
@@ -28,15 +28,20 @@ struct worker {
     pthread_t thread;
 };
 
+static void work_with(struct pool *pool, struct ml_ctx *ctx)
+{
+    size_t i;
+    while ((i = atomic_fetch_add(&pool->next, 1)) < pool->n) {
+        struct ml_build_job *job = &pool->job[i];
+        if (ml_build(ctx, &job->request, &job->info, &job->err) < 0)
+            job->info = NULL;
+    }
+}
+
 static void *work(void *arg)
 {
     struct worker *w = arg;
-    size_t i;
-    while ((i = atomic_fetch_add(&w->pool->next, 1)) < w->pool->n) {
-        struct ml_build_job *job = &w->pool->job[i];
-        if (ml_build(w->ctx, &job->request, &job->info, &job->err) < 0)
-            job->info = NULL;
-    }
+    work_with(w->pool, w->ctx);
     return NULL;
 }
 
@@ -95,10 +100,14 @@ int ml_build_all(struct ml_ctx *ctx, struct ml_build_job *jobs, size_t n, unsign
         return 0;
     if (place_check(ctx, err) < 0)
         return -1;
+    limit_raise(RLIMIT_NOFILE); /* each bundle that is held is an open descriptor */
+    if (want == 1) {
+        work_with(&pool, ctx);
+        return count_failed(jobs, n);
+    }
     AUTO_FREE struct worker *workers = calloc(want, sizeof *workers);
     if (workers == NULL)
         return ml_error_memory(err);
-    limit_raise(RLIMIT_NOFILE); /* each bundle that is held is an open descriptor */
     while (begun < want && worker_begin(&workers[begun], ctx, &pool) == 0)
         begun++;
     if (begun == 0) /* fewer than asked for will do */

@@ -300,6 +300,8 @@ int ml_bundle_repair(struct ml_ctx *ctx, const char *bundle,
     if (there < 0 || ctx_store(ctx, true, &r.store, err) < 0)
         return -1;
     int status = repair(&r);
+    if (status < 0 && a.failed)
+        return ml_error_memory(err);
     if (status >= 0 && ret != NULL)
         *ret = r.result;
     return status;
