@@ -49,11 +49,13 @@ void note_skipped(const struct ml_bundle_info *info)
         note("not callable: %s: %s", info->skipped[i].name, info->skipped[i].reason);
 }
 
-/* Absolute, since the entry outlives the working directory. Null, too, when the file has gone since
- * it was built: an entry without an origin is better than none. */
-char *source_origin(const char *word)
+/* Absolute, since the entry outlives the working directory. */
+int source_origin(const char *word, char **ret, struct ml_error *err)
 {
-    return strcmp(word, "-") == 0 ? NULL : realpath(word, NULL);
+    *ret = strcmp(word, "-") == 0 ? NULL : realpath(word, NULL);
+    if (*ret != NULL || strcmp(word, "-") == 0 || errno == ENOENT)
+        return 0;
+    return ml_error_errno(err, 0, errno, "cannot tell where '%s' is", word);
 }
 
 /* What is built: a text given with -e, standard input for "-", or files. 0 or the exit status.

@@ -29,8 +29,10 @@ void put_functions(struct json *j, const struct ml_bundle_info *info);
 /* Says on stderr which functions cannot be called, and why. */
 void note_skipped(const struct ml_bundle_info *info);
 
-/* The absolute path of a source, for the entry's origin; null for none. The caller frees. */
-char *source_origin(const char *word);
+/* The absolute path of a source, for the entry's origin. 0 and `*ret`, which the caller frees: null
+ * for standard input, and when the file has gone since it was built, since an entry without an
+ * origin is better than none; -1. */
+int source_origin(const char *word, char **ret, struct ml_error *err);
 
 #define BUILD_OPTIONS                                                                              \
     {'e', "text", "TEXT", "the C source itself, instead of a file"},                               \

@@ -139,6 +139,19 @@ static void open_stdio(void)
         close(fd);
 }
 
+/* libarchive's answer to memory that is out is exit(1), wherever it happens (__archive_errx in its
+ * archive_util.c). What was being written is in files without a name. */
+static pid_t whole; /* this process, until main() is through */
+
+static void given_up(void)
+{
+    static const char text[] = "modload: out of memory\n";
+    if (whole != getpid())
+        return;
+    (void)!write(STDERR_FILENO, text, sizeof text - 1); /* no better place to say that it failed */
+    _exit(ML_LIMIT);
+}
+
 /* argc can be 0 (CVE-2021-4034): argv[1] would then be the first variable of the environment. */
 int main(int argc, char **argv)
 {
@@ -146,5 +159,9 @@ int main(int argc, char **argv)
     if (argc < 1)
         return ML_USAGE;
     open_stdio();
-    return invocation_finish(&in, dispatch(&in, argc));
+    whole = getpid();
+    atexit(given_up); /* where it cannot be had, exit(1) it is */
+    int status = invocation_finish(&in, dispatch(&in, argc));
+    whole = 0;
+    return status;
 }

@@ -53,8 +53,10 @@ static int run_one(struct invocation *in)
     status = choose_bundle(in, in->args + 1, (size_t)in->n_args - 1, bundle);
     if (status != 0)
         return status;
-    AUTO_FREE char *origin =
-        in->n_args > 1 && !is_bundle(in->args[1]) ? source_origin(in->args[1]) : NULL;
+    AUTO_FREE char *origin = NULL;
+    if (in->n_args > 1 && !is_bundle(in->args[1]) &&
+        source_origin(in->args[1], &origin, &in->err) < 0)
+        return failed(in);
     if (ml_register(in->ctx, &key, bundle, option_value(in, "name", NULL), origin, &result,
                     &in->err) < 0)
         return failed_or_signalled(in);

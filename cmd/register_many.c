@@ -151,19 +151,18 @@ static int job_find(struct many *m, void **sources, const char *path, size_t *jo
 {
     struct source *source = malloc(sizeof *source);
     if (source == NULL)
-        return -1;
+        return ml_error_memory(&m->in->err);
     *source = (struct source){path, m->n_jobs};
     struct source **found = tsearch(source, sources, source_compare);
     if (found == NULL || *found != source)
         free(source);
     if (found == NULL)
-        return -1;
+        return ml_error_memory(&m->in->err);
     *job = (*found)->job;
     if (*job < m->n_jobs)
         return 0;
     m->path[m->n_jobs] = path;
-    m->origin[m->n_jobs++] = source_origin(path);
-    return 0;
+    return source_origin(path, &m->origin[m->n_jobs++], &m->in->err);
 }
 
 static int jobs_find(struct many *m)
@@ -174,7 +173,7 @@ static int jobs_find(struct many *m)
         if (m->list.items[i].path != NULL)
             status = job_find(m, &sources, m->list.items[i].path, &m->job_of[i]);
     tdestroy(sources, free);
-    return status < 0 ? ml_error_memory(&m->in->err) : 0;
+    return status;
 }
 
 /* Which entries want what could not be built, by their lines. */

@@ -43,7 +43,9 @@ int run_source(struct invocation *in)
         return status;
     strcpy(bundle, info->bundle);
     ml_bundle_info_free(info);
-    AUTO_FREE char *origin = source_origin(in->args[0]);
+    AUTO_FREE char *origin = NULL;
+    if (source_origin(in->args[0], &origin, &in->err) < 0)
+        return failed(in);
     if (origin == NULL)
         return ml_error_set(&in->err, ML_NO_INPUT, NULL, "'%s' is gone", in->args[0]), failed(in);
     key_of_path(origin, &key);

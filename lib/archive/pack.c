@@ -35,6 +35,8 @@ static int failed(const struct archive_writer *w, struct ml_error *err)
     const char *why = w->lib->archive_error_string(w->out);
     if (w->errnum != 0)
         return ml_error_errno(err, ML_IO, w->errnum, "cannot write '%s'", w->label);
+    if (w->lib->archive_errno(w->out) == ENOMEM || errno == ENOMEM) /* it has no number for all */
+        return ml_error_memory(err);
     return ml_error_set(err, ML_IO, NULL, "cannot write '%s': %s", w->label,
                         why ? why : "no reason given");
 }
