@@ -23,6 +23,17 @@
 #include "worker/tree.h"
 #include "worker/worker.h"
 
+/* Of this process and of the threads that constructors start: what we wait for comes through a
+ * signalfd (worker.c), which a thread that has it unblocked would take away. */
+static void block_signals(void)
+{
+    sigset_t watched;
+    sigemptyset(&watched);
+    sigaddset(&watched, SIGCHLD);
+    sigaddset(&watched, SIGTERM);
+    sigprocmask(SIG_BLOCK, &watched, NULL);
+}
+
 /* What holds for the plugin's code from its first instruction on. no_new_privs keeps setuid
  * programs inert for the plugin; cores would land in / or the user's directories, with his data in
  * them; the working directory must not keep a file system busy. close_range closes, not only marks,
@@ -48,6 +59,7 @@ static int settle(pid_t starter, bool replaces, struct ml_error *err)
         return ml_error_errno(err, ML_REFUSED, errno, "the worker cannot lock its lock file");
     umask(077);
     tree_adopt();
+    block_signals();
     return crash_watch(err);
 }
 

@@ -35,6 +35,7 @@ struct worker {
      * left, and that worker itself; we alone hold [1]. So they know when we are gone, and we when
      * all of them are. */
     int lifeline[2];
+    struct sigaction child_action; /* the plugin's for SIGCHLD */
     int signals;       /* signalfd: SIGCHLD, SIGTERM */
     pid_t spare;       /* the supervisor whose call waits for a client; 0: none */
     int64_t due;       /* when to make one at the latest; -1: there is one, or none is wanted */

@@ -54,6 +54,7 @@ static _Noreturn void become_call(struct supervised *s, pid_t parent, supervisor
     if (getppid() != parent)
         _exit(1);
     setsid();
+    sigaction(SIGCHLD, &s->setup->child_action, NULL);
     sigprocmask(SIG_SETMASK, &none, NULL);
     munmap(s->setup->counters, sizeof *s->setup->counters);
     slot_keep(s->setup->slots, s->setup->slot);
@@ -141,6 +142,14 @@ static void explain_end(const siginfo_t *end, struct ml_error *err)
     snprintf(err->outcome, sizeof err->outcome, "plugin_error");
 }
 
+/* What the worker has said before it went away is looked at, and not taken: all its supervisors
+ * have this end. */
+static bool was_released(int lifeline)
+{
+    char byte;
+    return recv(lifeline, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
 /* Only for calls that left no report. A timeout is one whatever signal ended it. */
 static void explain(enum ending ending, const struct supervised *s, struct ml_error *err)
 {
@@ -162,7 +171,8 @@ static void explain(enum ending ending, const struct supervised *s, struct ml_er
         snprintf(err->outcome, sizeof err->outcome, "cancelled");
         return;
     case ENDED_RELEASED:
-        ml_error_set(err, ML_NOT_LOADED, "worker_gone", "the worker was released during the call");
+        ml_error_set(err, ML_NOT_LOADED, "worker_gone", "the worker %s during the call",
+                     was_released(s->setup->lifeline) ? "was released" : "died");
         snprintf(err->outcome, sizeof err->outcome, "not_loaded");
         return;
     }
@@ -183,9 +193,25 @@ static void count(struct worker_counters *c, const struct ml_error *err, bool ok
     atomic_fetch_add(&c->calls, 1);
 }
 
-/* The report that the call left, looked at before it is passed on: a plugin may have written there.
- * An error of the plugin's own is a good report too: only what is not an OUTCOME at all is thrown
- * away, and what says that the call died, which the dead do not say. */
+/* Whether a call can know that it ended so. That it was late, died, or never began is not for it to
+ * say: clients act upon that. */
+static bool is_of_call(const struct ml_error *err)
+{
+    static const struct {
+        int status;
+        const char *outcome;
+    } its[] = {{ML_FAILED, "plugin_error"},
+               {ML_LIMIT, "plugin_error"},
+               {ML_DATA, "bad_argument"},
+               {ML_UNDEFINED, "undefined_function"}};
+    for (size_t i = 0; i < sizeof its / sizeof *its; i++)
+        if (err->status == its[i].status && strcmp(err->outcome, its[i].outcome) == 0)
+            return true;
+    return false;
+}
+
+/* The report that the call left, looked at before it is passed on: a plugin may have written
+ * there. */
 static bool report_usable(struct call_report *report, struct buf *payload, struct ml_error *err)
 {
     struct ml_value value = {0};
@@ -197,8 +223,7 @@ static bool report_usable(struct call_report *report, struct buf *payload, struc
     if (payload->failed)
         return false;
     err->status = 0;
-    bool usable = wire_get_outcome(payload, &value, err) == 0 ||
-                  (err->status != ML_PROTOCOL && err->status < ML_SIGNAL);
+    bool usable = wire_get_outcome(payload, &value, err) == 0 || is_of_call(err);
     ml_value_done(&value);
     return usable;
 }
@@ -242,10 +267,14 @@ bool supervisor_cancelled(struct supervised *s)
     return by_worker;
 }
 
-/* By number, since waitid(3) does not tell what was used. */
+/* By number, since waitid(3) does not tell what was used. Nobody but us waits for it; but its end
+ * must not be waited for for ever should somebody have. */
 int supervisor_reap(struct supervised *s)
 {
-    return (int)syscall(SYS_waitid, P_PIDFD, s->pidfd, &s->end, WEXITED | __WALL, &s->used);
+    if (syscall(SYS_waitid, P_PIDFD, s->pidfd, &s->end, WEXITED | __WALL, &s->used) == 0)
+        return 0;
+    s->end = (siginfo_t){0};
+    return errno == ECHILD ? 0 : -1;
 }
 
 static enum ending over(struct supervised *s, enum limit which)
@@ -388,7 +417,6 @@ static int prepare(struct supervised *s, const struct supervisor_setup *setup)
     };
     sigemptyset(&cancel);
     sigaddset(&cancel, SIGTERM);
-    sigprocmask(SIG_BLOCK, &cancel, NULL);
     s->signals = signalfd(-1, &cancel, SFD_CLOEXEC | SFD_NONBLOCK);
     tree_adopt();
     return s->report == NULL || s->signals < 0 ? -1 : 0;

@@ -16,6 +16,9 @@ struct worker_counters {
     _Atomic uint64_t calls, ok, errors, crashes, timeouts, cancelled, rejected;
 };
 
+/* What the worker says on the lifeline when somebody has released it. */
+#define LIFELINE_RELEASED "r"
+
 struct supervisor_setup {
     const struct object *object;
     struct worker_counters *counters;
@@ -23,8 +26,10 @@ struct supervisor_setup {
     size_t slot;
     int listener; /* the worker's call socket */
     int taken;    /* a byte there tells the worker that its spare has a client */
-    int lifeline; /* its other end is the worker's: an end of file there ends the call */
+    int lifeline; /* its other end is the worker's: an end of file there ends the call, and so does
+                     what it says before it leaves, which stays there for all who have this end */
     bool may_spin;
+    struct sigaction child_action; /* the plugin's for SIGCHLD, which calls get back */
 };
 
 /* Makes the call process, waits until it has a client, and sees it through: starts the clock, ends
@@ -47,7 +52,7 @@ struct supervised {
     struct handover handover;
     int fds[HANDOVER_FDS];
     uint32_t timeout_ms; /* of the call that runs */
-    siginfo_t end;
+    siginfo_t end; /* of the call; all 0 where somebody else has taken it in */
     struct rusage used; /* by the call's own process, when it has ended */
     struct ml_limits limits;
     enum limit over; /* the limit that ENDED_LIMIT stands for */
@@ -74,7 +79,7 @@ void supervisor_end_call(struct supervised *s);
  * ends of the call's two pipes, which are closed. -1 when it cannot. */
 int supervisor_pump(struct supervised *s, int pumped[2]);
 
-/* Takes in the call's own process, when it has ended. */
+/* Takes in the call's own process, when it has ended. 0; -1: it has not. */
 int supervisor_reap(struct supervised *s);
 
 /* Waits until what a call has printed is with its client, or somebody wants an end: until

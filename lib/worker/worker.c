@@ -42,13 +42,11 @@ int worker_show(int lock_fd)
 /* ---- supervisors ---- */
 
 /* What a supervisor inherits and must not keep: with a copy of the lock or the lifeline, the worker
- * would look alive after its death. SIGTERM stays blocked: it is how the worker
- * tells a supervisor that its call is cancelled. */
+ * would look alive after its death. Every signal stays blocked: the handlers are the plugin's. */
 static void drop_worker(struct worker *w)
 {
-    sigset_t cancel;
-    sigemptyset(&cancel);
-    sigaddset(&cancel, SIGTERM);
+    sigset_t all;
+    sigfillset(&all);
     close(w->control);
     close(w->setup->run_dir);
     close(w->lock);
@@ -61,7 +59,7 @@ static void drop_worker(struct worker *w)
     close(w->signals);
     for (size_t i = 0; i < w->n_conns; i++)
         close(w->conn[i]);
-    sigprocmask(SIG_SETMASK, &cancel, NULL);
+    sigprocmask(SIG_SETMASK, &all, NULL);
 }
 
 /* A slot that nobody has; SLOTS when there is none. The table is searched once per call, and is
@@ -99,17 +97,30 @@ int64_t worker_spare_due(const struct worker *w, int64_t in_ms)
     return w->spare != 0 || w->draining || w->giving != KEEPING ? -1 : clock_ms() + in_ms;
 }
 
+/* Children of a process that ignores SIGCHLD vanish when they end (waitpid(2)), and a handler would
+ * be the plugin's: what it has set, in a constructor or a thread, is for its calls. */
+static void keep_children(struct worker *w)
+{
+    const struct sigaction plain = {.sa_handler = SIG_DFL};
+    struct sigaction found;
+    if (sigaction(SIGCHLD, &plain, &found) == 0 &&
+        (found.sa_handler != SIG_DFL || (found.sa_flags & SA_NOCLDWAIT) != 0))
+        w->child_action = found;
+}
+
 /* A fork that fails, a list that cannot grow, or too many calls at once leave us without a spare;
  * it is tried again after RETRY_MS. */
 static void make_spare(struct worker *w)
 {
+    keep_children(w);
     size_t slot = free_slot(w);
     pid_t pid = slot < SLOTS && make_room(w) ? fork() : -1;
     if (pid == 0) {
         drop_worker(w);
         struct supervisor_setup setup = {
             w->setup->object, w->counters, w->slots,       slot,
-            w->call,          w->taken[1], w->lifeline[0], w->may_spin};
+            w->call,          w->taken[1], w->lifeline[0], w->may_spin,
+            w->child_action};
         supervisor_run(&setup);
     }
     w->scarce = pid < 0;
@@ -337,13 +348,14 @@ static void remove_files(const struct worker *w)
     }
 }
 
-/* By the end of the lifeline every supervisor learns that it is to end its call, and tells its
- * client why. LEAVING is sent when all is done: the client waits for our end after it. */
+/* By the end of the lifeline every supervisor learns that it is to end its call, and by what is
+ * said before that this is no accident; it tells its client why. LEAVING is sent when all is done: the client waits for our end after it. */
 static _Noreturn void leave(struct worker *w)
 {
     control_turn_away(w);
     if (!w->replaced) {
         close(w->call);
+        send(w->lifeline[1], LIFELINE_RELEASED, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
         shutdown(w->lifeline[1], SHUT_WR);
     }
     end_calls(w);
@@ -357,14 +369,13 @@ static _Noreturn void leave(struct worker *w)
     _exit(0);
 }
 
-/* Signals are blocked before the first child exists, so that no SIGCHLD is lost. */
+/* Both have been blocked since before the plugin was mapped. */
 static int open_channels(struct worker *w)
 {
     sigset_t watched;
     sigemptyset(&watched);
     sigaddset(&watched, SIGCHLD);
     sigaddset(&watched, SIGTERM);
-    sigprocmask(SIG_BLOCK, &watched, NULL);
     w->signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
     w->counters =
         mmap(NULL, sizeof *w->counters, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -6,7 +6,8 @@ load helpers
 load plugins
 
 setup_file() {
-    given_plugins faults streams tree constructor_crash constructor_exit constructor_hang constructor_print constructor_fork
+    given_plugins faults streams tree constructor_crash constructor_exit constructor_hang constructor_print constructor_fork \
+        zoo/constructor_thread zoo/constructor_children zoo/report
 }
 
 given_loaded() {
@@ -15,6 +16,70 @@ given_loaded() {
 
 idle() { # nothing but the worker, and the supervisor and the call that wait for the next client
     [ "$(processes_of "$1" | wc -l)" -le 3 ]
+}
+
+quiet() { # no call of it runs any more
+    modload ps | grep -q " $1@.*" && ! modload ps | grep -q " $1@.* running="
+}
+
+has_spare() { # KEY WORKER
+    [ "$(processes_of "$1" | grep -vcx "$2")" -ge 2 ]
+}
+
+no_files() {
+    [ -z "$(run_files | grep -F "$1")" ]
+}
+
+# ---- what constructors leave in the worker ----
+
+@test "processes: a constructor that starts a thread: every worker leaves when it is to, and every spare is replaced" {
+    given_loaded constructor_thread
+    key=$(key_of constructor_thread)
+    for _ in {1..5}; do
+        ml reload constructor_thread
+        assert_ok
+    done
+    within idle "$key"
+    for _ in {1..20}; do
+        modload exec constructor_thread nap 0 >/dev/null
+    done
+    within quiet constructor_thread
+    worker=$(modload pid constructor_thread)
+    for _ in 1 2 3; do
+        within has_spare "$key" "$worker"
+        processes_of "$key" | grep -vx "$worker" | xargs -r kill -KILL 2>/dev/null || :
+    done
+    ml exec constructor_thread nap 1
+    assert_ok
+    kill -TERM "$worker"
+    within gone "$worker"
+    within no_files "$key"
+}
+
+@test "processes: a constructor that ignores its children: calls end, are told, and leave nothing" {
+    given_loaded constructor_children
+    ml exec -t 60s constructor_children nap 30
+    assert_stdout 30
+    ml exec -t 60s constructor_children crashes 30
+    assert_exit 134
+    within quiet constructor_children
+    ml reload constructor_children
+    assert_ok
+    within idle "$(key_of constructor_children)"
+}
+
+@test "processes: a call cannot say that it never began" {
+    given_loaded report
+    for outcome in "69 not_loaded" "124 timeout" "130 cancelled" "77 refused" "139 plugin_error"; do
+        rm -f tally
+        # shellcheck disable=SC2086
+        ml run report forges "$PWD/tally" $outcome
+        assert_exit 1
+        assert_equal "$(wc -l <tally)" 1
+    done
+    within quiet report
+    ml ps --json
+    assert_equal "$(json '.data.workers[]|[.calls, .errors]|tojson')" '[5,5]'
 }
 
 # ---- one worker ----

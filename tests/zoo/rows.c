@@ -184,7 +184,7 @@ const struct row rows[] = {
 
     /* ---- those who watch it ---- */
     {"kills its supervisor", "zoo/parent", "signals_parent 9", LOSES_SUPERVISOR},
-    {"interrupts its supervisor", "zoo/parent", "signals_parent 2", LOSES_SUPERVISOR},
+    {"interrupts its supervisor", "zoo/parent", "signals_parent 2", TIMES_OUT},
     {"stops its supervisor", "zoo/parent", "signals_parent 19", LOSES_SUPERVISOR},
     {"kills its supervisor, and stays", "zoo/parent", "orphans_itself 9", LOSES_SUPERVISOR},
     {"kills its process group", "zoo/parent", "signals_group 9", CRASHES_BY(SIGKILL)},
@@ -224,6 +224,11 @@ const struct row rows[] = {
      .code = 128 + SIGKILL, .error = "plugin_error"},
     {"a constructor that prints", "constructor_print", "one", .kind = ROW_LIFE, RETURNS("1")},
     {"a constructor that forks", "constructor_fork", "child", .kind = ROW_LIFE, RETURNS("*")},
+    {"a constructor that starts a thread", "zoo/constructor_thread", "nap 20", RETURNS("20")},
+    {"a constructor that ignores its children", "zoo/constructor_children", "nap 20",
+     RETURNS("20")},
+    {"... and a crash", "zoo/constructor_children", "crashes 20", CRASHES_BY(SIGABRT)},
+    {"... and a child", "zoo/constructor_children", "leaves_none", RETURNS("-1")},
     {"a constructor that forges its end", "zoo/constructor_forges", "add 2 3", .kind = ROW_LIFE,
      .code = 69, .error = "not_loaded", .outcome = "not_loaded", .end = 69},
     {"a constructor that usurps its worker", "zoo/constructor_usurps", "add 2 3", .kind = ROW_LIFE,
