@@ -33,7 +33,10 @@ struct due {
 
 struct batch {
     struct invocation *in;
+    const struct ml_key *key;
     struct ml_session *session;
+    struct ml_session_options session_options;
+    bool answered; /* some line of this session was, or it is the first one */
     const struct call_options *options;
     int signals;
     struct buf input;
@@ -196,8 +199,8 @@ static int send_next(struct batch *b)
         return 0;
     if (!ml_session_over(b->session)) /* too large: its own fault */
         return push_due(b, &err);
-    if (push_due(b, &err) == 0)
-        b->in->err = err;
+    b->waits = true;
+    b->in->err = err;
     return -1;
 }
 
@@ -279,6 +282,7 @@ static int receive(struct batch *b)
         b->in->err = err;
         return -1;
     }
+    b->answered = true;
     if (status < 0)
         return put_failed_call(b, &err);
     put_outcome(b, &value, NULL, NULL);
@@ -322,11 +326,33 @@ static int turn(struct batch *b)
     return b->out.out.len >= CHUNK ? flush(b) : 0;
 }
 
+/* Who has lost his supervisor alone, which a plugin can kill, goes on in a session of its own: what
+ * was sent is answered, since some of it may have begun, and the rest of the lines is not lost. Not
+ * where the next session ends as well before a line of it was answered. 0; -1: there is no other. */
+static int go_on(struct batch *b)
+{
+    const struct ml_error lost = b->in->err;
+    struct ml_error none;
+    struct ml_session *next;
+    if (!ml_session_over(b->session) || strcmp(lost.code, "worker_gone") != 0 || !b->answered)
+        return -1;
+    if (ml_session_open(b->in->ctx, b->key, &b->session_options, &next, &none) < 0)
+        return -1;
+    ml_session_close(b->session);
+    b->session = next;
+    b->answered = b->n_due > 0;
+    while (b->n_due > 0)
+        put_failure(b, b->due[b->first].fault ? b->due[b->first].fault : &lost);
+    b->in->err = (struct ml_error)ML_ERROR_INIT;
+    return 0;
+}
+
 static int all(struct batch *b)
 {
     int status;
-    while ((status = turn(b)) == 0)
-        continue;
+    do
+        status = turn(b);
+    while (status == 0 || (status < 0 && go_on(b) == 0));
     if (status < 0 || flush(b) < 0) {
         put_lost(b);
         return failed_or_signalled(b->in);
@@ -339,19 +365,22 @@ static int all(struct batch *b)
 int batch_run(struct invocation *in, const struct ml_key *key, const struct call_options *how)
 {
     AUTO_CLOSE int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    struct ml_session_options options = {.stdio = {nothing, STDERR_FILENO, STDERR_FILENO},
-                                         .cancel_fd = watch_signals(in),
-                                         .timeout_ms = DEFAULT_TIMEOUT_MS,
-                                         .limits = how->limits};
     AUTO_FREE struct batch *b = calloc(1, sizeof *b);
     if (b == NULL || !buf_reserve(&b->input, CHUNK)) {
         ml_error_memory(&in->err);
         return failed(in);
     }
     b->in = in;
+    b->key = key;
     b->options = how;
-    b->signals = options.cancel_fd;
-    int status = ml_session_open(in->ctx, key, &options, &b->session, &in->err) < 0
+    b->answered = true;
+    b->signals = watch_signals(in);
+    b->session_options =
+        (struct ml_session_options){.stdio = {nothing, STDERR_FILENO, STDERR_FILENO},
+                                    .cancel_fd = b->signals,
+                                    .timeout_ms = DEFAULT_TIMEOUT_MS,
+                                    .limits = how->limits};
+    int status = ml_session_open(in->ctx, key, &b->session_options, &b->session, &in->err) < 0
                      ? failed_or_signalled(in)
                      : all(b);
     ml_session_close(b->session);
