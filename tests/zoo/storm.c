@@ -30,6 +30,7 @@ enum {
     LOG_MAX = 1 << 16,
     CALLS_PER_KILL = 3,
     PATIENCE_MS = 60000, /* for somebody to be killed */
+    SHORTLY_MS = 1000,
     HURRY = -10,         /* the niceness of who kills: among so many it would hardly get its turn */
 };
 
@@ -136,14 +137,16 @@ static void killer(const struct storm *s, uint64_t random)
     }
 }
 
-/* Whether somebody in that role was killed in that time; `pid` 0: anybody. */
+/* Whether somebody in that role was killed in that time, or so shortly before that others may have
+ * found out within it: a spare whose supervisor has just been killed takes a client while it dies.
+ * `pid` 0: anybody. Killers write down what they do on their own, so times are not in order. */
 static bool was_killed(const struct storm *s, enum role role, pid_t pid, int64_t from, int64_t to)
 {
     for (size_t i = __atomic_load_n(&s->log->n, __ATOMIC_ACQUIRE); i-- > 0;) {
         const struct killing *k = &s->log->killing[i];
-        if (k->ms < from)
+        if (k->ms < from - 2 * SHORTLY_MS)
             return false;
-        if (k->ms <= to && k->role == role && (pid == 0 || k->pid == pid))
+        if (k->ms >= from - SHORTLY_MS && k->ms <= to && k->role == role && (pid == 0 || k->pid == pid))
             return true;
     }
     return false;
