@@ -124,7 +124,9 @@ static void check_taken(struct ml_ctx *ctx, int fd)
     size_t problems;
     struct ml_transfer_result again;
     BUF_AUTO before = BUF_INIT, after = BUF_INIT;
-    CHECK(home_check(ctx->store, false, &problems, NULL) == 0 && problems == 0);
+    struct store *store;
+    CHECK(ctx_store(ctx, false, &store, NULL) == 0);
+    CHECK(home_check(store, false, &problems, NULL) == 0 && problems == 0);
     check_bundles();
     home_show(&before);
     CHECK(ml_import(ctx, fd, "input", -1, &again, NULL) == 0);
