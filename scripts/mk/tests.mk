@@ -19,7 +19,7 @@ check-asan: ## unit and command tests under ASan and UBSan
 	$(RUN_TESTS) asan
 coverage: ## which lines the tests reach
 	+@MAKE='$(MAKE)' sh scripts/coverage
-bench: all $(BENCH) ## measure against a bare program, beside the goals
+bench: all $(BENCH) $(SCALE) ## measure against a bare program and peers, beside the goals
 	@sh scripts/bench $(BUILD)
 bench-peers: ## install what make bench compares with
 	@sh scripts/bench-peers $(BUILD)
