@@ -32,25 +32,17 @@ int limit_lower(int resource, uint64_t value, struct ml_error *err)
     return 0;
 }
 
-bool limit_raise(int resource)
-{
-    struct rlimit now;
-    if (getrlimit(resource, &now) < 0 || now.rlim_cur == now.rlim_max)
-        return false;
-    now.rlim_cur = now.rlim_max;
-    return setrlimit(resource, &now) == 0;
-}
-
 int limit_memory(uint64_t bytes, struct ml_error *err)
 {
     return SANITIZED ? 0 : limit_lower(RLIMIT_AS, statm_bytes(STATM_ADDRESSES) + bytes, err);
 }
 
-void limit_files_raise(void)
+uint64_t limit_files_raise(void)
 {
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-        return;
+        return 0;
+    rlim_t soft = files.rlim_cur;
     files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
+    return setrlimit(RLIMIT_NOFILE, &files) < 0 ? soft : files.rlim_max;
 }

@@ -3,7 +3,6 @@
 #ifndef BASE_LIMIT_H
 #define BASE_LIMIT_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "modload/error.h"
@@ -13,15 +12,12 @@
  * kills. 0; -1 and ML_LIMIT. */
 int limit_lower(int resource, uint64_t value, struct ml_error *err);
 
-/* Raises the soft limit of one of them to the hard one. Whether that made it larger. */
-bool limit_raise(int resource);
-
 /* Address space: `bytes` more than what is in use by now. Not under AddressSanitizer, which
  * reserves terabytes of it. 0; -1 and ML_LIMIT. */
 int limit_memory(uint64_t bytes, struct ml_error *err);
 
 /* Open descriptors: up to the hard limit, which is for those who know that they want more than
  * others (getrlimit(2)). Stays where it is if that cannot be. */
-void limit_files_raise(void);
+uint64_t limit_files_raise(void);
 
 #endif

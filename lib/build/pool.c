@@ -5,7 +5,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -100,7 +99,7 @@ int ml_build_all(struct ml_ctx *ctx, struct ml_build_job *jobs, size_t n, unsign
         return 0;
     if (place_check(ctx, err) < 0)
         return -1;
-    limit_raise(RLIMIT_NOFILE); /* each bundle that is held is an open descriptor */
+    limit_files_raise(); /* each bundle that is held is an open descriptor */
     if (want == 1) {
         work_with(&pool, ctx);
         return count_failed(jobs, n);

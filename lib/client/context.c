@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -164,20 +163,17 @@ static int id_compare(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-/* As many descriptors as there are bundles: more of them than the soft limit lets us have is what
- * the hard one is for (getrlimit(2)). */
+/* Half of the descriptors that there can be are left for everything else. */
 static int open_to_keep(struct ml_ctx *ctx, const char *id, struct ml_error *err)
 {
     struct store *store;
-    struct ml_error why = ML_ERROR_INIT;
-    if (ctx_store(ctx, false, &store, err) < 0)
-        return -1;
-    int fd = store_bundle_open(store, id, &why);
-    if (fd < 0 && why.status == ML_LIMIT && limit_raise(RLIMIT_NOFILE))
-        return store_bundle_open(store, id, err);
-    if (fd < 0 && err != NULL)
-        *err = why;
-    return fd;
+    uint64_t most = limit_files_raise() / 2;
+    if (ctx->n_holds >= most) {
+        ml_error_set(err, ML_LIMIT, "too_many_bundles",
+                     "more than %" PRIu64 " bundles cannot be kept at once", most);
+        return ml_error_hint(err, "raise the limit of open files (ulimit -n), or name fewer");
+    }
+    return ctx_store(ctx, false, &store, err) < 0 ? -1 : store_bundle_open(store, id, err);
 }
 
 int ctx_keep(struct ml_ctx *ctx, const char *id, struct ml_error *err)

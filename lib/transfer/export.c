@@ -17,6 +17,7 @@
 
 struct export
 {
+    struct ml_ctx *ctx;
     struct store *store;
     const struct ml_key *keys;
     size_t n;
@@ -62,6 +63,9 @@ static int add_bundle(struct export *x, const struct store_record *r, bool newes
         return 0;
     steal_ptr(copy);
     x->n_bundles++;
+    /* From gc, as many as there can be descriptors; whether one of the others has been removed is
+     * seen when it is its turn. */
+    ctx_keep(x->ctx, id, NULL);
     return 0;
 }
 
@@ -201,7 +205,7 @@ static int write_all(struct export *x, int fd, const char *label)
 int ml_export(struct ml_ctx *ctx, const struct ml_key *keys, size_t n, int fd, const char *label,
               struct ml_transfer_result *ret, struct ml_error *err)
 {
-    struct export x = {.keys = keys, .n = n, .err = err};
+    struct export x = {.ctx = ctx, .keys = keys, .n = n, .err = err};
     limit_files_raise();
     int status = ctx_store(ctx, false, &x.store, err) < 0 ? -1 : collect(&x);
     if (status == 0)

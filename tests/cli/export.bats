@@ -144,6 +144,27 @@ load transfer
     assert_ok
 }
 
+@test "export: what it has begun to pass on stays until it is through, whatever becomes of it meanwhile" {
+    mkfifo slow
+    modload unregister w
+    modload gc 2>/dev/null >&2
+    { echo '/*' && head -c 300000 /dev/urandom | base64 && echo '*/ int v(void) { return 1; }'; } >large.c
+    modload register --name w "$(modload uuid)" large.c >/dev/null 3>&- # more than a pipe takes
+    modload export - >slow 2>said 3>&- &
+    exec 9<slow
+    read -r -N 1 -u 9 _ # it has begun
+    modload unregister w
+    ml gc
+    assert_ok
+    assert_stderr_has "removed 0 bundles"
+    exec 8<slow # so that it has a reader still
+    cat <&9 >/dev/null
+    wait $! || fail "$(<said)"
+    exec 8<&- 9<&-
+    ml gc
+    assert_stderr_has "removed 1 bundle"
+}
+
 @test "export: a reader that goes away ends it" {
     status=0
     modload export - 2>err | : || status=${PIPESTATUS[0]}
