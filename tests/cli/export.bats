@@ -148,12 +148,15 @@ load transfer
     mkfifo slow
     modload unregister w
     modload gc 2>/dev/null >&2
-    { echo '/*' && head -c 300000 /dev/urandom | base64 && echo '*/ int v(void) { return 1; }'; } >large.c
-    modload register --name w "$(modload uuid)" large.c >/dev/null 3>&- # more than a pipe takes
+    for name in w x; do # each more than a pipe takes
+        { echo '/*' && head -c 300000 /dev/urandom | base64 && echo '*/ int v(void) { return 1; }'; } >$name.c
+        modload register --name $name "$(modload uuid)" $name.c >/dev/null 3>&-
+    done
     modload export - >slow 2>said 3>&- &
     exec 9<slow
     read -r -N 1 -u 9 _ # it has begun
     modload unregister w
+    modload unregister x
     ml gc
     assert_ok
     assert_stderr_has "removed 0 bundles"
@@ -162,7 +165,7 @@ load transfer
     wait $! || fail "$(<said)"
     exec 8<&- 9<&-
     ml gc
-    assert_stderr_has "removed 1 bundle"
+    assert_stderr_has "removed 2 bundles"
 }
 
 @test "export: a reader that goes away ends it" {
