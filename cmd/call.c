@@ -50,6 +50,7 @@ int call_and_answer(struct invocation *in, const struct ml_key *key, char **word
         .n_args = (size_t)n - 1,
         .timeout_ms = options->timeout_ms,
         .timeout_default = options->timeout_default,
+        .last = options->last,
         .limits = options->limits,
         /* With --json the answer is one object: what the function prints would spoil it. */
         .stdio = {STDIN_FILENO, in->want_json ? STDERR_FILENO : STDOUT_FILENO, STDERR_FILENO},

@@ -90,6 +90,7 @@ int option_duration(struct invocation *in, const char *name, int64_t fallback, i
 struct call_options {
     int64_t timeout_ms;
     bool timeout_default; /* nobody asked for it */
+    bool last;            /* the worker is released afterwards */
     struct ml_limits limits;
 };
 

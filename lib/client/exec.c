@@ -19,6 +19,7 @@ static int put_call(struct buf *frame, const struct ml_call *call, struct ml_err
 {
     struct wire_call head = {.n = (uint32_t)call->n_args + 1,
                              .timeout_default = call->timeout_default,
+                             .last = call->last,
                              .limits = call->limits};
     head.timeout_ms = call->timeout_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)call->timeout_ms;
     buf_add(frame, &head, sizeof head);

@@ -92,7 +92,7 @@ struct wire_call {
     uint32_t timeout_ms; /* 0: none; of a session: none, each request has its own */
     uint32_t n;
     uint32_t timeout_default; /* 1: a shorter one of the plugin's own counts */
-    uint32_t zero;
+    uint32_t last;            /* 1: the client is about to release the worker */
     struct ml_limits limits;
 };
 

@@ -117,7 +117,7 @@ static bool frame_waits(int conn)
  * behind the answer: to wake the worker now would take a processor from the call. */
 static void tell_worker(struct client *client)
 {
-    if (client->handover.told++ == 0 && write(setup->taken, "", 1) < 0)
+    if (client->handover.told++ == 0 && write(setup->taken, TAKEN, 1) < 0)
         _exit(1); /* the worker is gone, and this process about to follow it */
 }
 

@@ -21,6 +21,10 @@ struct call_report {
     struct crash_record crash; /* of a call that did not get so far */
 };
 
+/* What the worker is told when its spare is taken, in one byte; the second: by the last client. */
+#define TAKEN      "t"
+#define TAKEN_LAST "l"
+
 struct call_setup {
     const struct object *object;
     struct call_report *report;

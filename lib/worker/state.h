@@ -40,6 +40,7 @@ struct worker {
     pid_t spare;       /* the supervisor whose call waits for a client; 0: none */
     int64_t due;       /* when to make one at the latest; -1: there is one, or none is wanted */
     int64_t used;      /* when the last call ended, or somebody said that he is about to call */
+    bool rests;        /* somebody is about to release us: no spare before `due`, or a client */
     bool scarce;       /* making one has just failed, or it died unused: not before `due`, then */
     pid_t *supervisor; /* all there are, and what is known of each */
     struct post *post;

@@ -356,7 +356,8 @@ enum ending supervisor_drain(struct supervised *s, enum ending ending, int64_t d
 
 void supervisor_tell_worker(struct supervised *s)
 {
-    if (s->handover.told++ == 0 && write(s->setup->taken, "", 1) < 0)
+    const char *what = s->handover.call.last ? TAKEN_LAST : TAKEN;
+    if (s->handover.told++ == 0 && write(s->setup->taken, what, 1) < 0)
         _exit(1); /* the worker is gone, and ends us */
 }
 

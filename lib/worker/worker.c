@@ -29,6 +29,7 @@
 
 enum {
     RETRY_MS = 50, /* between two tries to make a spare, when processes are short */
+    REST_MS = 500, /* ... and how long who is to be released waits for that */
     QUIET_MS = 5,  /* how long a call may have the processors to itself before a spare is made */
     POLL_FIXED = 6,
 };
@@ -123,6 +124,7 @@ static void make_spare(struct worker *w)
             w->child_action};
         supervisor_run(&setup);
     }
+    w->rests = false;
     w->scarce = pid < 0;
     w->spare = w->scarce ? 0 : pid;
     w->due = w->scarce ? clock_ms() + RETRY_MS : -1;
@@ -139,10 +141,12 @@ static void make_spare(struct worker *w)
 static void take_in_taken(struct worker *w)
 {
     char bytes[64];
-    if (read(w->taken[0], bytes, sizeof bytes) > 0) {
+    ssize_t n = read(w->taken[0], bytes, sizeof bytes);
+    if (n > 0) {
         w->spare = 0;
         w->used = clock_ms();
-        w->due = worker_spare_due(w, QUIET_MS);
+        w->rests = bytes[n - 1] == *TAKEN_LAST;
+        w->due = worker_spare_due(w, w->rests ? REST_MS : QUIET_MS);
     }
 }
 
@@ -208,7 +212,7 @@ static void take_in_dead(struct worker *w)
             w->spare = 0;
             w->scarce = true;
             w->due = worker_spare_due(w, RETRY_MS);
-        } else if (w->due >= 0 && !w->scarce) {
+        } else if (w->due >= 0 && !w->scarce && !w->rests) {
             w->due = 0;
         }
     }

@@ -636,6 +636,9 @@ struct ml_call {
      * instead. A longer one does not: the deadline is also kept here, where nobody knows the
      * manifest. */
     bool timeout_default;
+    /* True: the caller is going to release the worker when this call has ended, which then need not
+     * get ready for the next one before somebody asks for it. */
+    bool last;
     /* What it may use. Zeroed: as the plugin's manifest says. */
     struct ml_limits limits;
     /* The call's standard input, output and error. It gets copies; all three must be open. */
