@@ -93,14 +93,19 @@ static void child_signals(void)
 
 /* Whatever fails before the program runs is told to the parent by its errno. The group first: until
  * then a signal from the terminal would reach both. The descriptors that are left, our caller's own
- * too, are closed by exec, which CLOEXEC on all of them does without a loop. */
+ * too, are closed by exec, which CLOEXEC on all of them does without a loop. It does not go on before
+ * it has a guard: what it starts would outlive us. */
 static _Noreturn void child_run(const struct child_spec *spec, const char *path, pid_t parent,
-                                int report)
+                                int report, const int go[2])
 {
+    char byte;
     report = fcntl(report, F_DUPFD_CLOEXEC, 3); /* out of the way of child_stdio() */
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) /* it died before the line above took effect */
+        _exit(127);
+    close(go[1]); /* so that our parent's death is an end of file */
+    if (TEMP_FAILURE_RETRY(read(go[0], &byte, 1)) != 1)
         _exit(127);
     child_signals();
     limit(RLIMIT_CORE, 0);
@@ -179,15 +184,19 @@ void child_kill(struct child *child)
 }
 
 /* Forks the program and its guard. -1 with errno. The guard comes second, since it needs the group;
- * between the two forks PDEATHSIG watches the program. What was started by the time of a failure is
- * the caller's to kill. */
+ * until then the program has not begun, and dies with us. What was started by the time of a failure
+ * is the caller's to kill. */
 static int child_fork(const struct child_spec *spec, const char *path, int report, int lifeline,
                       struct child *child)
 {
     pid_t self = getpid();
+    int go[2];
+    if (pipe2(go, O_CLOEXEC) < 0)
+        return -1;
+    AUTO_CLOSE int go_in = go[0], go_out = go[1];
     child->pid = fork();
     if (child->pid == 0)
-        child_run(spec, path, self, report);
+        child_run(spec, path, self, report, go);
     if (child->pid < 0) {
         child->pid = 0;
         return -1;
@@ -200,7 +209,7 @@ static int child_fork(const struct child_spec *spec, const char *path, int repor
     child->guard = fork();
     if (child->guard == 0)
         guard_run(child->pid, lifeline);
-    return child->guard < 0 ? -1 : 0;
+    return child->guard < 0 || write(go_out, "", 1) < 0 ? -1 : 0;
 }
 
 /* What exec reported: 0 when it went well and the pipe was closed by it. */
