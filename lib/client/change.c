@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/limit.h"
 #include "base/scope.h"
 #include "client/context.h"
 
@@ -23,8 +24,10 @@ static void result_take(const struct store_change *c, struct ml_register_result 
 
 /* ---- registering ---- */
 
-/* What a bundle calls itself: asked for once, however many entries get it. */
+/* What a bundle calls itself: asked for once, however many entries get it; and it is held until they
+ * have it, where nobody does already. */
 struct plugin {
+    int hold;
     char bundle[ML_BUNDLE_ID_SIZE], name[ML_NAME_SIZE], text[STORE_PLUGIN_SIZE];
 };
 
@@ -42,17 +45,39 @@ static int plugin_compare(const void *a, const void *b)
     return strcmp(((const struct plugin *)a)->bundle, ((const struct plugin *)b)->bundle);
 }
 
+static void plugin_free(void *p)
+{
+    struct plugin *plugin = p;
+    scope_close(&plugin->hold);
+    free(plugin);
+}
+
+static void plugin_cleanup(struct plugin **plugin)
+{
+    if (*plugin != NULL)
+        plugin_free(*plugin);
+}
+
+static int plugin_hold(struct batch *batch, struct plugin *p, struct ml_error *err)
+{
+    if (ctx_keeps(batch->ctx, p->bundle))
+        return 0;
+    p->hold = store_bundle_open(batch->store, p->bundle, err);
+    return p->hold < 0 ? -1 : 0;
+}
+
 static int plugin_find(struct batch *batch, const char *bundle, const struct plugin **ret,
                        struct ml_error *err)
 {
     char version[ML_VERSION_SIZE];
-    AUTO_FREE struct plugin *p = calloc(1, sizeof *p);
+    __attribute__((cleanup(plugin_cleanup))) struct plugin *p = calloc(1, sizeof *p);
     if (p == NULL)
         return ml_error_memory(err);
+    p->hold = -1;
     snprintf(p->bundle, sizeof p->bundle, "%s", bundle);
     struct plugin **found = tfind(p, &batch->plugins, plugin_compare);
     if (found == NULL) {
-        if (ctx_keep(batch->ctx, bundle, err) < 0 ||
+        if (plugin_hold(batch, p, err) < 0 ||
             store_bundle_name(batch->store, bundle, p->name, version, err) < 0)
             return -1;
         snprintf(p->text, sizeof p->text, "%s@%s", p->name, version);
@@ -169,8 +194,10 @@ int ml_register_all(struct ml_ctx *ctx, struct ml_registration *list, size_t n, 
         return -1;
     AUTO_FREE struct store_change *change = batch.change = calloc(n, sizeof *batch.change);
     AUTO_FREE char(*uuid)[ML_UUID_SIZE] = batch.uuid = calloc(n, sizeof *batch.uuid);
+    if (n > 1)
+        limit_files_raise();
     int status = batch_run(&batch, list, n, failed, err);
-    tdestroy(batch.plugins, free);
+    tdestroy(batch.plugins, plugin_free);
     return status;
 }
 

@@ -176,9 +176,14 @@ static int open_to_keep(struct ml_ctx *ctx, const char *id, struct ml_error *err
     return ctx_store(ctx, false, &store, err) < 0 ? -1 : store_bundle_open(store, id, err);
 }
 
+bool ctx_keeps(const struct ml_ctx *ctx, const char *id)
+{
+    return tfind(id, &ctx->kept, id_compare) != NULL;
+}
+
 int ctx_keep(struct ml_ctx *ctx, const char *id, struct ml_error *err)
 {
-    if (tfind(id, &ctx->kept, id_compare) != NULL)
+    if (ctx_keeps(ctx, id))
         return 0;
     int fd = open_to_keep(ctx, id, err);
     if (fd < 0 || ctx_hold(ctx, fd, err) < 0)

@@ -34,6 +34,9 @@ int ctx_hold(struct ml_ctx *ctx, int fd, struct ml_error *err);
  * ML_NO_INPUT (there is none), ML_LIMIT (as many are kept as this process can have descriptors). */
 int ctx_keep(struct ml_ctx *ctx, const char *id, struct ml_error *err);
 
+/* Whether it was told to. */
+bool ctx_keeps(const struct ml_ctx *ctx, const char *id);
+
 /* The bundle that an entry points at, open and held. A descriptor; -1 and ML_NO_INPUT (not
  * registered), ML_REFUSED (its bundle is missing: damaged). */
 int ctx_entry_open(struct ml_ctx *ctx, const char *uuid, char bundle[ML_BUNDLE_ID_SIZE],

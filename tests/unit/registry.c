@@ -119,7 +119,7 @@ static int problem_add(const char *path, const char *what, bool mended, void *ar
     return 0;
 }
 
-static int find_lost(const struct store_record *r, void *arg)
+static int find_lost(const struct store_record *r, bool newest, void *arg)
 {
     bool *lost = arg;
     *lost = *lost || strcmp(r->bundle, registry_id('z')) == 0;
