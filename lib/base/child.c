@@ -196,7 +196,7 @@ static int child_fork(const struct child_spec *spec, const char *path, int repor
     AUTO_CLOSE int go_in = go[0], go_out = go[1];
     child->pid = fork();
     if (child->pid == 0)
-        child_run(spec, path, self, report, go);
+        child_run(spec, path, self, report, (int[]){go_in, go_out});
     if (child->pid < 0) {
         child->pid = 0;
         return -1;
