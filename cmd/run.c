@@ -32,9 +32,10 @@ static void release(struct invocation *in, const struct ml_key *key)
 /* Between our load and our call another `run --release` may have ended the worker: then our call
  * never began, and it is safe to load and call again. TRIES is for a script that runs many of them
  * at once on one entry: each turn means that another one got its call through, so it ends; the
- * number only keeps it from going on for ever. */
+ * number only keeps it from going on for ever. A worker that could not be loaded was not called: it
+ * may be there all the same, of an entry that was taken out, and is not ours to end. */
 static int load_and_call(struct invocation *in, const struct ml_key *key,
-                         const struct call_options *options)
+                         const struct call_options *options, bool *called)
 {
     enum { TRIES = 100 };
     const struct ml_start how = {.timeout_ms = options->timeout_ms, .cancel_fd = watch_signals(in)};
@@ -43,6 +44,7 @@ static int load_and_call(struct invocation *in, const struct ml_key *key,
         in->err = (struct ml_error)ML_ERROR_INIT;
         if (ml_load(in->ctx, key, &how, NULL, &in->err) < 0)
             return failed_or_signalled(in);
+        *called = true;
         status = call_and_answer(in, key, in->args + 1, in->n_args - 1, options);
         if (strcmp(in->err.code, "not_loaded") != 0)
             return status;
@@ -54,6 +56,7 @@ static int run(struct invocation *in)
 {
     struct ml_key key;
     struct call_options options;
+    bool called = false;
     if (option_call(in, &options) < 0)
         return ML_USAGE;
     if (is_source(in->args[0]))
@@ -61,8 +64,8 @@ static int run(struct invocation *in)
     int status = resolve_arg(in, in->args[0], &key);
     if (status != 0)
         return status;
-    status = load_and_call(in, &key, &options);
-    if (option_given(in, "release"))
+    status = load_and_call(in, &key, &options, &called);
+    if (called && option_given(in, "release"))
         release(in, &key);
     return status;
 }

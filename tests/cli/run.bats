@@ -57,6 +57,16 @@ setup_file() {
     assert_exit 1
 }
 
+@test "run --release: of an entry that was taken out ends nothing: it has called nothing" {
+    modload load faults 3>&-
+    key=$(key_of faults) pid=$(modload pid faults)
+    modload unregister faults
+    ml run --release "$key" fine
+    assert_exit 66
+    assert_no_stdout
+    assert_equal "$(modload pid "$key")" "$pid"
+}
+
 @test "run --release: does not end calls of others" {
     modload load faults 3>&-
     mkfifo input
