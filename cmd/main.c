@@ -128,13 +128,19 @@ static int dispatch(struct invocation *in, int argc)
 
 /* A closed standard descriptor would be taken by the next file that is opened. An error message
  * would then go into the registry's files, or a socket would be a call's standard output. /dev/null
- * takes the lowest free number (open(2)) until 0 to 2 are all in use. */
+ * takes the lowest free number (open(2)) until 0 to 2 are all in use. In the place of standard
+ * output it can only be read: an answer that nobody gets must not be taken for one that was given,
+ * and a write fails there as it would have (EBADF). */
 static void open_stdio(void)
 {
     int fd;
-    do
+    do {
         fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd < 3);
+        if (fd == STDOUT_FILENO) {
+            close(fd);
+            fd = open("/dev/null", O_RDONLY);
+        }
+    } while (fd >= 0 && fd < 3);
     if (fd >= 3)
         close(fd);
 }

@@ -29,6 +29,26 @@ crashed() {
     assert_no_stderr
 }
 
+@test "errors: 74, there is an answer, and no standard output to write it to" {
+    modload load faults 3>&-
+    for words in "exec faults fine" "exec --json faults fine" "pid faults" list "lookup faults" uuid version "ps --json" \
+        "info faults"; do
+        status=0
+        # shellcheck disable=SC2086
+        modload $words 2>err >&- 3>&- || status=$?
+        echo "$words: $(<err)"
+        assert_exit 74
+        assert_equal "$(<err)" "modload: cannot write to standard output: Bad file descriptor"
+    done
+    status=0
+    echo '{"call":"fine"}' | modload exec --batch faults 2>err >&- 3>&- || status=$?
+    assert_exit 74
+    status=0
+    modload load faults 2>err >&- 3>&- || status=$?
+    assert_ok # it has nothing to say
+    assert_equal "$(<err)" ""
+}
+
 @test "errors: 1, the function failed, with the plugin's own code and words" {
     modload load faults 3>&-
     ml exec faults fails no_luck "not today"
