@@ -28,21 +28,32 @@ enum {
     FAIR_NS = 20000000, /* of a processor: many times what an answer takes */
 };
 
-/* Who has the record lock on a file, by the kernel's own word: unlike flock it is not inherited, so
- * it is the worker, or the keeper, itself (fcntl(2), F_GETLK). 0: nobody. */
+/* Who has a record lock on this byte of a file, by the kernel's own word. 0: nobody; -1: it is not
+ * a process's but an open file's (fcntl(2), F_GETLK). */
+static pid_t holder_of(int lock_fd, off_t at)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = 1};
+    return fcntl(lock_fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? lock.l_pid : 0;
+}
+
+/* Unlike flock it is not inherited, so it is the worker, or the keeper, itself. */
 static pid_t holder(int lock_fd)
 {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    return fcntl(lock_fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? lock.l_pid : 0;
+    return holder_of(lock_fd, LOCK_ALIVE);
+}
+
+static int open_lock(struct ml_ctx *ctx, const char *uuid, enum run_file file)
+{
+    char name[RUN_NAME_SIZE];
+    run_file_name(uuid, file, name);
+    return openat(ctx->run_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* The number is asked for again once there is a pidfd: a process that still holds the lock is the
  * one that held it before, and so the one that the pidfd stands for. */
 int run_holder(struct ml_ctx *ctx, const char *uuid, enum run_file file)
 {
-    char name[RUN_NAME_SIZE];
-    run_file_name(uuid, file, name);
-    AUTO_CLOSE int lock_fd = openat(ctx->run_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    AUTO_CLOSE int lock_fd = open_lock(ctx, uuid, file);
     pid_t pid = lock_fd < 0 ? 0 : holder(lock_fd);
     AUTO_CLOSE int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
     return pidfd >= 0 && holder(lock_fd) == pid ? steal_fd(&pidfd) : -1;
@@ -51,6 +62,27 @@ int run_holder(struct ml_ctx *ctx, const char *uuid, enum run_file file)
 int worker_pidfd(struct ml_ctx *ctx, const char *uuid)
 {
     return run_holder(ctx, uuid, RUN_LOCK);
+}
+
+/* ---- whether it is ready ---- */
+
+/* A lock of an open file that the worker does not inherit, since it is another one than that of the
+ * flock: it is there exactly as long as the starter is at it, however that one ends. A process's
+ * own lock would be lost as soon as another thread of it closes the file. */
+int worker_mark_start(struct ml_ctx *ctx, const char *uuid, struct ml_error *err)
+{
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_STARTING, .l_len = 1};
+    AUTO_CLOSE int fd = open_lock(ctx, uuid, RUN_LOCK);
+    if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) < 0)
+        return ml_error_errno(err, ML_IO, errno, "cannot lock the lock file of %s", uuid);
+    return steal_fd(&fd);
+}
+
+bool worker_starting(struct ml_ctx *ctx, const char *uuid)
+{
+    AUTO_CLOSE int fd = open_lock(ctx, uuid, RUN_LOCK);
+    return fd >= 0 && holder_of(fd, LOCK_STARTING) == -1;
 }
 
 /* ---- whether it can run ---- */
@@ -73,9 +105,7 @@ static bool read_share(pid_t pid, struct worker_share *ret)
 
 bool worker_share(struct ml_ctx *ctx, const char *uuid, struct worker_share *ret)
 {
-    char name[RUN_NAME_SIZE];
-    run_file_name(uuid, RUN_LOCK, name);
-    AUTO_CLOSE int lock_fd = openat(ctx->run_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    AUTO_CLOSE int lock_fd = open_lock(ctx, uuid, RUN_LOCK);
     pid_t pid = lock_fd < 0 ? 0 : holder(lock_fd);
     return pid > 0 && read_share(pid, ret) && holder(lock_fd) == pid;
 }

@@ -84,6 +84,13 @@ int outcome_overdue(const char *uuid, int64_t timeout_ms, struct ml_error *err)
 
 int outcome_late(struct ml_ctx *ctx, const char *uuid, int64_t timeout_ms, struct ml_error *err)
 {
+    if (worker_starting(ctx, uuid)) {
+        ml_error_set(err, ML_TIMEOUT, NULL,
+                     "took longer than %lld ms: its worker is still starting",
+                     (long long)timeout_ms);
+        ml_error_hint(err, "wait until it is loaded: modload load %s", uuid);
+        return outcome_set(err, "timeout");
+    }
     bool killed = worker_kill(ctx, uuid);
     ml_error_set(err, ML_TIMEOUT, NULL, "the worker of %s did not answer within %lld ms%s", uuid,
                  (long long)timeout_ms, killed ? ", and was killed" : "");

@@ -35,7 +35,8 @@ int64_t outcome_patience(struct ml_ctx *ctx, const char *uuid, int step);
 /* The supervisor was killed, since it did not end its call in time. */
 int outcome_overdue(const char *uuid, int64_t timeout_ms, struct ml_error *err);
 
-/* The worker is stopped, or in the hands of its plugin. It is killed. */
+/* The worker is stopped, or in the hands of its plugin. It is killed, unless it is still starting:
+ * that is for its starter to watch, and whoever gives up earlier has only had less patience. */
 int outcome_late(struct ml_ctx *ctx, const char *uuid, int64_t timeout_ms, struct ml_error *err);
 
 /* What wire_receive() said, in words: but ETIMEDOUT. */

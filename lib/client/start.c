@@ -146,18 +146,25 @@ static int spawn_worker(const char *uuid, const char *bundle, const char *kind, 
 }
 
 /* The worker said nothing and is gone: its end is the reason. A constructor or IFUNC resolver did
- * it. */
+ * it; but SIGKILL is what others send: a release, the kernel when memory is out. */
 static int died_early(pid_t pid, struct ml_error *err)
 {
     int status;
     AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     struct pollfd ended = {.fd = pidfd, .events = POLLIN};
-    if (poll(&ended, 1, END_MS) <= 0)
-        kill(pid, SIGKILL); /* not dead: a constructor has closed the channel, and stays */
+    bool stays = poll(&ended, 1, END_MS) <= 0;
+    if (stays)
+        kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return ml_error_errno(err, ML_NOT_LOADED, errno,
                                   "the worker went away while it started");
+    if (stays)
+        return ml_error_set(err, ML_SIGNAL + SIGKILL, NULL,
+                            "the plugin closed the worker's descriptors while it was mapped");
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        return ml_error_set(err, ML_NOT_LOADED, "worker_gone",
+                            "the worker was killed while it started");
     if (WIFSIGNALED(status))
         return ml_error_set(err, ML_SIGNAL + WTERMSIG(status), NULL,
                             "the plugin crashed the worker while it was mapped: %s",
@@ -337,7 +344,8 @@ static int start(struct ml_ctx *ctx, const char *uuid, int lock_fd, const struct
                  pid_t *pid, struct ml_error *err)
 {
     AUTO_CLOSE int ready = -1;
-    AUTO_CLOSE int control = listen_at(ctx, uuid, RUN_CONTROL, err);
+    AUTO_CLOSE int mark = worker_mark_start(ctx, uuid, err);
+    AUTO_CLOSE int control = mark < 0 ? -1 : listen_at(ctx, uuid, RUN_CONTROL, err);
     AUTO_CLOSE int call = control < 0 ? -1 : listen_at(ctx, uuid, RUN_CALL, err);
     if (call < 0)
         return -1;

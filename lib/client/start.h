@@ -22,6 +22,10 @@ enum worker_fd {
     WORKER_FD_END,
 };
 
+/* Bytes of the lock file, beside the flock, with record locks on them: of the process that is the
+ * worker, and of whoever is just starting one. */
+enum { LOCK_ALIVE = 0, LOCK_STARTING = 1 };
+
 /* A worker runs no plugin code after its start: it answers within this, or it is stopped. */
 enum { WORKER_QUERY_MS = 2000 };
 
@@ -45,6 +49,13 @@ int worker_replace(struct ml_ctx *ctx, const char *uuid, int old, const struct m
 
 /* Takes the lock of a worker: 1; 0 when another process has it; -1. */
 int worker_lock(struct ml_ctx *ctx, const char *uuid, int *ret_fd, struct ml_error *err);
+
+/* Says that a worker is being started, for as long as the descriptor that it returns is open: who
+ * watches over it is the starter, with a deadline of his own. The caller has the flock. -1. */
+int worker_mark_start(struct ml_ctx *ctx, const char *uuid, struct ml_error *err);
+
+/* Whether somebody says so. */
+bool worker_starting(struct ml_ctx *ctx, const char *uuid);
 
 /* Kills the worker of `uuid`, of whichever version it is, and waits for its end. 0, also when there
  * is none; -1: it is still there. */

@@ -36,7 +36,8 @@ enum {
 
 int worker_show(int lock_fd)
 {
-    struct flock alive = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct flock alive = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_ALIVE, .l_len = 1};
     return fcntl(lock_fd, F_SETLK, &alive);
 }
 

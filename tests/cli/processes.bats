@@ -668,6 +668,64 @@ int fine(void) { return 1; }'
     assert_no_stderr
 }
 
+# register_gated NAME: one whose constructor waits until something is written into ./gate
+register_gated() {
+    mkfifo gate
+    register_text "$1" "#include <fcntl.h>
+#include <unistd.h>
+__attribute__((constructor)) static void begin(void) { char c; int fd = open(\"$PWD/gate\", O_RDONLY); (void)!read(fd, &c, 1); close(fd); }
+int one(void) { return 1; }"
+}
+
+# begin_load ARG...: a load in the background, and the worker that it starts, as $starting
+begin_load() {
+    modload load "$@" >said 2>err 3>&- &
+    job=$!
+    within eval '[ -n "$(processes_of "$id")" ]'
+    starting=$(processes_of "$id")
+}
+
+finish_load() {
+    status=0
+    wait "$job" || status=$?
+    stderr=$(<err)
+    printf 'load: status %s\nstderr: %s\n' "$status" "$stderr"
+}
+
+@test "processes: a caller who does not wait for a worker that is starting does it no harm" {
+    register_gated gated
+    begin_load -t 60s "$id"
+    for _ in 1 2; do
+        ml exec -t 100ms "$id" one
+        assert_exit 124
+        assert_no_stdout
+        assert_stderr "modload: took longer than 100 ms: its worker is still starting
+  hint: wait until it is loaded: modload load $id"
+    done
+    status=0
+    echo '{"call":"one"}' | modload exec -t 100ms --batch "$id" >said2 2>err2 3>&- || status=$?
+    assert_exit 124
+    grep -q "still starting" said2 err2
+    echo >gate
+    finish_load
+    assert_ok
+    assert_equal "$stderr" ""
+    assert_equal "$(modload pid "$id")" "$starting"
+    ml exec "$id" one
+    assert_ok
+    assert_stdout 1
+}
+
+@test "processes: a worker that somebody kills while it starts: load does not say that the plugin crashed" {
+    register_gated gated
+    begin_load -t 60s "$id"
+    kill -KILL "$starting"
+    finish_load
+    assert_exit 69
+    assert_equal "$stderr" "modload: cannot load '$id': the worker was killed while it started"
+    assert_equal "$(run_files)" ""
+}
+
 @test "processes: a load that hangs and is interrupted or killed leaves nothing, and is in nobody's way" {
     key=$(key_of constructor_hang)
     for signal in INT TERM KILL; do

@@ -397,11 +397,12 @@ struct ml_start {
  *
  * Returns 1 when it was started, 0 when it was there; or -1 and ML_NO_INPUT (not registered),
  * ML_REFUSED (the object is not what was filed), ML_DATA (it cannot be mapped), ML_FAILED (a
- * constructor ended the process), ML_SIGNAL + n (a constructor crashed), ML_TIMEOUT, ML_PROTOCOL
- * (built for another plugin ABI), ML_BUSY (another process is loading or releasing it, or its
- * worker does not answer), 130 (cancelled). On failure nothing of the worker is left. A caller that
- * ignores SIGCHLD cannot be told how a worker ended while it started: that is ML_NOT_LOADED then
- * (waitpid(2), ECHILD). */
+ * constructor ended the process), ML_SIGNAL + n (a constructor crashed), ML_NOT_LOADED,
+ * "worker_gone" (it was killed while it started: by somebody, or for want of memory), ML_TIMEOUT,
+ * ML_PROTOCOL (built for another plugin ABI), ML_BUSY (another process is loading or releasing it,
+ * or its worker does not answer), 130 (cancelled). On failure nothing of the worker is left. A
+ * caller that ignores SIGCHLD cannot be told how a worker ended while it started: that is
+ * ML_NOT_LOADED then (waitpid(2), ECHILD). */
 int ml_load(struct ml_ctx *ctx, const struct ml_key *key, const struct ml_start *how, pid_t *pid,
             struct ml_error *err);
 
@@ -663,7 +664,8 @@ struct ml_call {
  *                                              limits, and was ended: code "limit_memory",
  *                                              "limit_cpu", "limit_output", "limit_files" or
  *                                              "limit_processes"
- *     ML_TIMEOUT         "timeout"             it took too long, and was ended
+ *     ML_TIMEOUT         "timeout"             it took too long, and was ended; or its worker took
+ *                                              too long to start, and goes on with that
  *     ML_UNDEFINED       "undefined_function"  the plugin has no such function
  *     ML_DATA            "bad_argument"        it was not entered; the hint shows its signature
  *     ML_NOT_LOADED      "not_loaded"          code "not_loaded": the call never began;
