@@ -1,5 +1,6 @@
-/* modload pid: the process id, as the worker itself says. No file has it, so it cannot be that of a
- * process that has long gone and whose number somebody else got. */
+/* modload pid: the process id, as the kernel tells who holds the worker's lock. No file has it, so
+ * it cannot be that of a process that has long gone and whose number somebody else got; and the
+ * worker is not believed, since a plugin may speak for it. */
 #include "base/error.h"
 #include "cmd/command.h"
 
@@ -30,7 +31,7 @@ const struct command command_pid = {
     .name = "pid",
     .args = "U",
     .summary = "print the process id of an entry's worker",
-    .help = "As the worker itself answers it. Exit 69 when there is none.",
+    .help = "As the kernel tells it of the worker's lock. Exit 69 when there is none.",
     .example = "modload pid math",
     .min_args = 1,
     .max_args = 1,

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -123,7 +122,7 @@ static int reach(struct ml_ctx *ctx, const struct ml_key *key, struct worker_con
         there = worker_query(ctx, ret->uuid, &query, &status, &ret->fd, err);
     if (there <= 0)
         return there < 0 ? -1 : worker_not_loaded(ret->uuid, err);
-    ret->pidfd = (int)syscall(SYS_pidfd_open, status.pid, 0);
+    ret->pidfd = worker_pidfd(ctx, ret->uuid);
     return 0;
 }
 

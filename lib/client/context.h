@@ -12,7 +12,7 @@ struct ml_ctx {
     char *runtime_dir; /* null: the default of the environment */
     int64_t wait_ms;
     int cancel_fd;
-    const char *command; /* null: none was given; not owned */
+    const char *command;    /* null: none was given; not owned */
     struct store *store[2]; /* for reading, and for writing */
     int *hold;              /* bundles that this context works with: no gc takes them away */
     size_t n_holds;

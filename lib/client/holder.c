@@ -64,6 +64,15 @@ int worker_pidfd(struct ml_ctx *ctx, const char *uuid)
     return run_holder(ctx, uuid, RUN_LOCK);
 }
 
+int worker_pid(struct ml_ctx *ctx, const char *uuid, pid_t *ret)
+{
+    AUTO_CLOSE int lock_fd = open_lock(ctx, uuid, RUN_LOCK);
+    *ret = lock_fd < 0 ? 0 : holder(lock_fd);
+    if (*ret > 0)
+        return 1;
+    return lock_fd < 0 || flock(lock_fd, LOCK_SH | LOCK_NB) == 0 ? 0 : -1;
+}
+
 /* ---- whether it is ready ---- */
 
 /* A lock of an open file that the worker does not inherit, since it is another one than that of the

@@ -76,6 +76,10 @@ int run_holder(struct ml_ctx *ctx, const char *uuid, enum run_file file);
 /* That of the worker. -1: there is none, or another one is just taking its place. */
 int worker_pidfd(struct ml_ctx *ctx, const char *uuid);
 
+/* Its process, for people: 1; 0 when there is no worker; -1: there is one that the kernel does not
+ * tell, since another one is just taking its place. */
+int worker_pid(struct ml_ctx *ctx, const char *uuid, pid_t *ret);
+
 /* What a worker has had of the processors. */
 struct worker_share {
     uint64_t ran_ns, seen_ns; /* when it was first looked at, and last */

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -42,18 +41,40 @@ bool worker_nobody(int errnum)
     return errnum == ENOENT || errnum == ECONNREFUSED || errnum == ECONNRESET || errnum == EPIPE;
 }
 
-/* 1, or 2 when it is draining. Its texts are not trusted to have a NUL: a plugin's code shares the
- * worker's memory. */
-static int read_status(const struct buf *payload, struct ml_worker_status *ret,
-                       struct ml_error *err)
+/* A text of `size` bytes that ends in a NUL, of 1 to `max - 1` of these characters: what may be
+ * shown. */
+static bool is_text(const char *text, size_t size, size_t max, const char *characters)
+{
+    size_t n = strnlen(text, size);
+    return n > 0 && n < size && n < max && strspn(text, characters) >= n;
+}
+
+#define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+/* A plugin's code shares the worker's memory: what comes from there is looked at. */
+static bool is_status(const struct buf *payload, struct wire_status *ret)
+{
+    static const char version[] = LETTERS_AND_DIGITS ".+-", name[] = LETTERS_AND_DIGITS "._-";
+    if (payload->len != sizeof *ret)
+        return false;
+    memcpy(ret, payload->data, sizeof *ret);
+    return is_text(ret->bundle, sizeof ret->bundle, ML_BUNDLE_ID_SIZE, LETTERS_AND_DIGITS "-") &&
+           store_bundle_valid(ret->bundle) &&
+           is_text(ret->plugin, sizeof ret->plugin, ML_NAME_SIZE, name) &&
+           ml_name_valid(ret->plugin) &&
+           is_text(ret->version, sizeof ret->version, ML_VERSION_SIZE, version);
+}
+
+/* 1, or 2 when it is draining. Its pid is for others to say: take_pid(). */
+static int read_status(const struct wire_head *head, const struct buf *payload,
+                       struct ml_worker_status *ret, struct ml_error *err)
 {
     struct wire_status in;
-    if (payload->len != sizeof in)
-        return ml_error_set(err, ML_PROTOCOL, NULL, "the worker sent an answer that is none");
-    memcpy(&in, payload->data, sizeof in);
+    if (head->type != WIRE_STATUS || !is_status(payload, &in))
+        return ml_error_set(err, ML_PROTOCOL, "bad_answer",
+                            "the worker sent an answer that is none");
     *ret = (struct ml_worker_status){
         .answers = true,
-        .pid = in.pid,
         .uptime_ms = in.uptime_ms,
         .calls = in.calls,
         .ok = in.ok,
@@ -67,10 +88,26 @@ static int read_status(const struct buf *payload, struct ml_worker_status *ret,
         .idle_ms = in.idle_ms,
         .running = in.running,
     };
-    snprintf(ret->bundle, sizeof ret->bundle, "%.*s", ML_BUNDLE_ID_SIZE - 1, in.bundle);
-    snprintf(ret->plugin, sizeof ret->plugin, "%.*s", ML_NAME_SIZE - 1, in.plugin);
-    snprintf(ret->version, sizeof ret->version, "%.*s", ML_VERSION_SIZE - 1, in.version);
+    memcpy(ret->bundle, in.bundle, sizeof ret->bundle);
+    memcpy(ret->plugin, in.plugin, sizeof ret->plugin);
+    memcpy(ret->version, in.version, sizeof ret->version);
     return in.draining ? 2 : 1;
+}
+
+/* The worker's process, by the kernel's word: who holds the record lock. While one takes the place
+ * of another it is nobody's for a moment. 1; 0 when there is no worker any more; -1 with errno. */
+static int take_pid(struct ml_ctx *ctx, const char *uuid, const struct query *query, pid_t *ret)
+{
+    struct pollfd cancel = {.fd = query->cancel_fd, .events = POLLIN};
+    int found;
+    while ((found = worker_pid(ctx, uuid, ret)) < 0) {
+        errno = clock_ms() >= query->deadline ? EPROTO : 0;
+        if (errno == 0 && poll(&cancel, 1, 1) > 0)
+            errno = ECANCELED;
+        if (errno == EPROTO || errno == ECANCELED)
+            return -1;
+    }
+    return found;
 }
 
 int worker_no_answer(const char *uuid, struct ml_error *err)
@@ -104,8 +141,11 @@ int worker_query(struct ml_ctx *ctx, const char *uuid, const struct query *query
         return 0; /* it died before it got to us */
     if (got < 0)
         return worker_no_answer(uuid, err);
-    if ((got = read_status(&answer, status, err)) < 0)
+    if ((got = read_status(&head, &answer, status, err)) < 0)
         return -1;
+    int alive = take_pid(ctx, uuid, query, &status->pid);
+    if (alive <= 0)
+        return alive < 0 ? worker_no_answer(uuid, err) : 0;
     ml_key_from_uuid(uuid, &status->key, NULL);
     if (conn != NULL)
         *conn = steal_fd(&fd);
@@ -232,7 +272,7 @@ int ml_release(struct ml_ctx *ctx, const struct ml_key *key, enum ml_release_mod
         return 0; /* there was something to be released: a start that was due */
     if (there <= 0)
         return there < 0 ? -1 : worker_not_loaded(uuid, err);
-    AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, status.pid, 0);
+    AUTO_CLOSE int pidfd = worker_pidfd(ctx, uuid);
     if (wire_send(conn, WIRE_RELEASE, &wanted, sizeof wanted, NULL, 0) < 0)
         return worker_nobody(errno) ? worker_not_loaded(uuid, err) : worker_no_answer(uuid, err);
     return wait_gone(uuid, conn, pidfd, mode, err);

@@ -4,6 +4,7 @@
 #   given_plugins NAME...     for setup_file: builds tests/plugins/NAME.c (or "math", "text") and registers it as NAME
 #                             (of "zoo/memory": "memory")
 #   key_of NAME               prints its key, the same in every test
+#   load_impostor MODE        loads a plugin that speaks for its worker, as tests/plugins/impostor.c says; sets $id, and $worker
 #   begin JOB ARG...          starts modload in the background and waits until it has printed a line, which is $said
 #   finish JOB                waits for its end: $status, $output (what came after the first line), $stderr
 #   within COMMAND...         a condition that nothing announces: looks again and again, for 30 s at most
@@ -61,6 +62,13 @@ processes_of() {
         modload-worker*) gone "$pid" || echo "$pid" ;;
         esac
     done
+}
+
+load_impostor() {
+    register_text impostor "#define MODE \"$1\"
+$(<"$MODLOAD_ROOT/tests/plugins/impostor.c")"
+    modload load "$id" 3>&- || return 1
+    worker=$(processes_of "$id")
 }
 
 # A background job of a shell ignores SIGINT, and hands that down.

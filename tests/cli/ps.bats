@@ -184,3 +184,30 @@ counts() {
     ml loaded types
     assert_exit 1
 }
+
+@test "ps, pid: a worker in the hands of its plugin is not believed" {
+    load_impostor answers
+    [ "$worker" -gt 1 ]
+    ml pid "$id"
+    assert_ok
+    assert_stdout "$worker"
+    ml ps
+    assert_ok
+    assert_stdout_has "$id  $worker  "
+    assert_stdout_has "impostor@1.0.0"
+    ml load --json "$id"
+    assert_ok
+    assert_equal "$(json '.data.workers[0].pid')" "$worker"
+    kill -KILL "$worker"
+    load_impostor "answers forges"
+    ml ps
+    assert_ok
+    assert_stdout "$id  does not answer (starting, or stopped)"
+    ml ps --json
+    assert_ok
+    [[ $output != *forged* ]]
+    ml load "$id"
+    assert_exit 76
+    assert_stderr_has "the worker sent an answer that is none"
+    kill -KILL "$worker"
+}

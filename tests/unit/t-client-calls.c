@@ -2,6 +2,7 @@
  * is over when its worker says so, or has gone. */
 #include "fixture.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -35,15 +36,21 @@ static int send_answer(int conn, const struct answer *a)
     return wire_send(conn, a->type, calls, a->n * sizeof *many - a->cut, NULL, 0);
 }
 
-/* A worker that says what it is told to say. */
+static char lock_path[512];
+
+/* A worker, by its lock, that says what it is told to say. */
 static int liar(void *arg)
 {
     const struct answers *answers = arg;
-    const struct wire_status status = {.pid = getpid()};
+    const struct wire_status status = {
+        .bundle = "b-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", .plugin = "liar", .version = "1.0.0"};
     struct wire_head head;
+    struct flock alive = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     BUF_AUTO payload = BUF_INIT;
+    int lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     int conn = accept(0, NULL, NULL);
-    if (wire_receive(conn, &head, &payload, NULL, NULL, -1, -1) != 1 || head.type != WIRE_QUERY ||
+    if (lock < 0 || fcntl(lock, F_SETLK, &alive) < 0 ||
+        wire_receive(conn, &head, &payload, NULL, NULL, -1, -1) != 1 || head.type != WIRE_QUERY ||
         wire_send(conn, WIRE_STATUS, &status, sizeof status, NULL, 0) < 0)
         return 1;
     for (const struct answer *a = answers->at; a->type != 0; a++)
@@ -68,6 +75,7 @@ static void given_world(void **state, struct world *ret)
     assert_int_equal(ml_key_from_uuid(uuid, &ret->key, NULL), 0);
     assert_int_equal(ml_ctx_new(&options, &ret->ctx, NULL), 0);
     assert_int_equal(ctx_runtime(ret->ctx, true, NULL), 1);
+    snprintf(lock_path, sizeof lock_path, "%s/%s.lock", ret->ctx->run_path, uuid);
     run_address(ret->ctx, uuid, RUN_CONTROL, &addr);
     assert_int_equal(bind(ret->listener, (struct sockaddr *)&addr, sizeof addr), 0);
     assert_int_equal(listen(ret->listener, 4), 0);

@@ -351,7 +351,9 @@ int ml_check(struct ml_ctx *ctx, const struct ml_key *key, bool repair,
 
 /* ==== workers ==== */
 
-/* What a worker answers about itself. Counters begin at 0 when it is started. */
+/* What a worker answers about itself, but for `pid`, which the kernel tells: it is the process that
+ * holds the worker's lock. The texts are of the form that they must have, or the answer is none
+ * (ML_PROTOCOL). Counters begin at 0 when it is started. */
 struct ml_worker_status {
     /* False: it is starting (its constructors run), or stopped. Then only `key` is known.
      * ml_workers() alone tells of such ones. */
@@ -455,8 +457,8 @@ int ml_release(struct ml_ctx *ctx, const struct ml_key *key, enum ml_release_mod
 
 /* Asks a worker about itself; no file is believed. Waits for its answer for 2 seconds at most.
  * Returns 1 and fills `*status`; 0 when there is none; or -1 and ML_BUSY (it does not answer),
- * ML_PROTOCOL (it is of another version). The counters are read one by one while calls go on, so
- * their sum may be off by those that are just ending. */
+ * ML_PROTOCOL (it is of another version, or its answer is none). The counters are read one by one
+ * while calls go on, so their sum may be off by those that are just ending. */
 int ml_worker_query(struct ml_ctx *ctx, const struct ml_key *key, struct ml_worker_status *status,
                     struct ml_error *err);
 
