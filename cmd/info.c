@@ -104,8 +104,8 @@ static void show_limits(struct invocation *in, const struct ml_bundle_info *info
         buf_char(&in->text, '\n');
 }
 
-/* A worker that does not answer shows as not loaded: what is asked for here is the entry, and that
- * is known. */
+/* A worker that is still starting shows as not loaded: what is asked for here is the entry, and
+ * that is known. */
 static void show_all(struct invocation *in, const struct ml_entry *entry,
                      const struct ml_bundle_info *info)
 {

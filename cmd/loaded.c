@@ -1,5 +1,5 @@
-/* modload loaded: yes or no, for `if` in a shell. A name that nobody has is a no, a worker that
- * does not answer is an error: it must not be taken for one that is not there. */
+/* modload loaded: yes or no, for `if` in a shell. A name that nobody has is a no. A worker that
+ * does not answer is there all the same; one that is still starting is neither: try again. */
 #include "cmd/command.h"
 
 static int run(struct invocation *in)
@@ -24,7 +24,10 @@ const struct command command_loaded = {
     .args = "U",
     .summary = "say by the exit code whether an entry has a worker",
     .help =
-        "0 is yes, 1 is no; prints nothing. The worker itself is asked: a dead one is never a yes.",
+        "0 is yes, 1 is no, 75 is not yet: it is starting; prints nothing. The worker itself is "
+        "asked: "
+        "a dead one is never\n"
+        "a yes. One that does not answer is there: calls of it wait, 'modload release' ends it.",
     .example = "modload loaded math || modload load math",
     .min_args = 1,
     .max_args = 1,

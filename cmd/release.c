@@ -91,9 +91,12 @@ const struct command command_release = {
     .name = "release",
     .args = "U...|--all",
     .summary = "end the worker of an entry",
-    .help = "Returns when the worker and its calls are gone, and its log with them. Callers that "
-            "were waiting get 'not\n"
-            "loaded' at once. Exit 69 when there was none; what one that died has left, goes then.",
+    .help =
+        "Returns when the worker and its calls are gone, and its log with them. Callers that "
+        "were waiting get 'not\n"
+        "loaded' at once. One that does not answer, does not go or is still starting is killed. "
+        "Exit 69 when there was\n"
+        "none; what one that died has left, goes then.",
     .example = "modload release math",
     .options = options,
     .max_args = -1,

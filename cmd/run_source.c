@@ -17,14 +17,29 @@ static void key_of_path(const char *path, struct ml_key *key)
     uuid_generate_sha1(key->bytes, space, path, strlen(path));
 }
 
+/* One that is just starting is waited for: what it has mapped is known then. */
+static int find_worker(struct invocation *in, const struct ml_key *key,
+                       struct ml_worker_status *worker)
+{
+    const struct ml_start how = {.timeout_ms = DEFAULT_TIMEOUT_MS, .cancel_fd = watch_signals(in)};
+    int loaded = ml_worker_query(in->ctx, key, worker, &in->err);
+    if (loaded >= 0 || strcmp(in->err.code, "starting") != 0)
+        return loaded;
+    in->err = (struct ml_error)ML_ERROR_INIT;
+    if (ml_load(in->ctx, key, &how, NULL, &in->err) < 0)
+        return -1;
+    return ml_worker_query(in->ctx, key, worker, &in->err);
+}
+
 /* A worker that has an earlier form of the source is of no use here. At once, not drained: whoever
- * edits a source and runs it wants to see what he wrote. */
+ * edits a source and runs it wants to see what he wrote. One that does not answer is left to the
+ * load that follows. */
 static int release_outdated(struct invocation *in, const struct ml_key *key, const char *bundle)
 {
     struct ml_worker_status worker;
-    int loaded = ml_worker_query(in->ctx, key, &worker, &in->err);
-    if (loaded <= 0 || strcmp(worker.bundle, bundle) == 0)
-        return loaded < 0 ? failed(in) : 0;
+    int loaded = find_worker(in, key, &worker);
+    if (loaded <= 0 || !worker.answers || strcmp(worker.bundle, bundle) == 0)
+        return loaded < 0 ? failed_or_signalled(in) : 0;
     if (ml_release(in->ctx, key, ML_RELEASE_NOW, &in->err) < 0 && in->err.status != ML_NOT_LOADED)
         return failed(in);
     in->err = (struct ml_error)ML_ERROR_INIT;

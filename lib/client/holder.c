@@ -1,6 +1,6 @@
 /* Which process a worker is, whatever it says, and the end of one that cannot be talked to. Its own
- * word for its pid is not to be had, and no file has it; the kernel tells who holds its lock file,
- * or, where it is of a version that did not see to that yet, who has it open. */
+ * word for its pid is not believed, and no file has it; the kernel tells who holds its lock file,
+ * or, where nobody does as a worker should, who has it open. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -24,8 +24,10 @@
 #include "client/start.h"
 
 enum {
-    END_MS = 2000,      /* between SIGKILL and the end of its last descriptor */
-    FAIR_NS = 20000000, /* of a processor: many times what an answer takes */
+    END_MS = 2000,   /* between SIGKILL and the end of its last descriptor */
+    OTHERS_MS = 100, /* how long others may keep the lock of a worker that has gone */
+    PAUSE_MS = 16,   /* between two looks, at most */
+    CHILDREN_SIZE = 1 << 16,
 };
 
 /* Who has a record lock on this byte of a file, by the kernel's own word. 0: nobody; -1: it is not
@@ -51,12 +53,17 @@ static int open_lock(struct ml_ctx *ctx, const char *uuid, enum run_file file)
 
 /* The number is asked for again once there is a pidfd: a process that still holds the lock is the
  * one that held it before, and so the one that the pidfd stands for. */
+static int pidfd_of(int lock_fd)
+{
+    pid_t pid = holder(lock_fd);
+    AUTO_CLOSE int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    return pidfd >= 0 && holder(lock_fd) == pid ? steal_fd(&pidfd) : -1;
+}
+
 int run_holder(struct ml_ctx *ctx, const char *uuid, enum run_file file)
 {
     AUTO_CLOSE int lock_fd = open_lock(ctx, uuid, file);
-    pid_t pid = lock_fd < 0 ? 0 : holder(lock_fd);
-    AUTO_CLOSE int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-    return pidfd >= 0 && holder(lock_fd) == pid ? steal_fd(&pidfd) : -1;
+    return lock_fd < 0 ? -1 : pidfd_of(lock_fd);
 }
 
 int worker_pidfd(struct ml_ctx *ctx, const char *uuid)
@@ -73,6 +80,19 @@ int worker_pid(struct ml_ctx *ctx, const char *uuid, pid_t *ret)
     return lock_fd < 0 || flock(lock_fd, LOCK_SH | LOCK_NB) == 0 ? 0 : -1;
 }
 
+/* Kills the process that holds the record lock. False when there is none. */
+static bool kill_holder(int lock_fd)
+{
+    AUTO_CLOSE int pidfd = pidfd_of(lock_fd);
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    int64_t deadline = clock_ms() + END_MS;
+    if (pidfd < 0 || syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0)
+        return false;
+    while (poll(&ended, 1, clock_poll_timeout(deadline)) < 0 && errno == EINTR)
+        continue;
+    return true;
+}
+
 /* ---- whether it is ready ---- */
 
 /* A lock of an open file that the worker does not inherit, since it is another one than that of the
@@ -83,6 +103,8 @@ int worker_mark_start(struct ml_ctx *ctx, const char *uuid, struct ml_error *err
     struct flock lock = {
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_STARTING, .l_len = 1};
     AUTO_CLOSE int fd = open_lock(ctx, uuid, RUN_LOCK);
+    if (fd >= 0)
+        kill_holder(fd); /* a worker that has let go of the flock is none */
     if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) < 0)
         return ml_error_errno(err, ML_IO, errno, "cannot lock the lock file of %s", uuid);
     return steal_fd(&fd);
@@ -96,9 +118,10 @@ bool worker_starting(struct ml_ctx *ctx, const char *uuid)
 
 /* ---- whether it can run ---- */
 
-/* Field 1 of schedstat, ns (Documentation/scheduler/sched-stats.rst). It and the state are those of
- * the first thread, which is the one that answers. */
-static bool read_share(pid_t pid, struct worker_share *ret)
+/* Field 1 of schedstat, ns (Documentation/scheduler/sched-stats.rst), and the state: both of the
+ * first thread, which is the one that answers. 'R' waits for a processor, 'D' for a page or a
+ * disk. */
+static bool add_share(pid_t pid, struct worker_share *sum)
 {
     char path[64];
     unsigned long long ran;
@@ -108,30 +131,48 @@ static bool read_share(pid_t pid, struct worker_share *ret)
     if (!proc_stat_read(pid, &stat) || fs_read_file(AT_FDCWD, path, &sched, 256) < 0 ||
         sscanf(buf_text(&sched), "%llu", &ran) != 1)
         return false;
-    *ret = (struct worker_share){.ran_ns = ran, .seen_ns = ran, .state = stat.state};
+    sum->ran_ns += ran;
+    sum->waits = sum->waits || stat.state == 'R' || stat.state == 'D';
     return true;
+}
+
+/* Its supervisors: what one of them has to end may be more than the machine can do at once. */
+static void add_children(pid_t pid, struct worker_share *sum)
+{
+    char path[96];
+    BUF_AUTO children = BUF_INIT;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    if (fs_read_file(AT_FDCWD, path, &children, CHILDREN_SIZE) < 0)
+        return;
+    char *p = children.data, *end;
+    for (long child; p != NULL && (child = strtol(p, &end, 10)) > 0; p = end)
+        add_share((pid_t)child, sum);
 }
 
 bool worker_share(struct ml_ctx *ctx, const char *uuid, struct worker_share *ret)
 {
     AUTO_CLOSE int lock_fd = open_lock(ctx, uuid, RUN_LOCK);
     pid_t pid = lock_fd < 0 ? 0 : holder(lock_fd);
-    return pid > 0 && read_share(pid, ret) && holder(lock_fd) == pid;
+    *ret = (struct worker_share){.at_ms = clock_ms()};
+    if (pid <= 0 || !add_share(pid, ret))
+        return false;
+    add_children(pid, ret);
+    return holder(lock_fd) == pid;
 }
 
-/* 'R' waits for a processor, 'D' for a page or a disk; and one that sleeps again has run only just
- * now, and may have answered as we gave up. */
+/* Children that have ended in between make the sum smaller, and a look at one moment is one at
+ * nothing: then what counts is that somebody waits. */
 bool worker_starves(struct ml_ctx *ctx, const char *uuid, struct worker_share *share)
 {
-    struct worker_share now;
-    if (!worker_share(ctx, uuid, &now) || now.ran_ns - share->ran_ns > FAIR_NS)
+    struct worker_share before = *share;
+    if (!worker_share(ctx, uuid, share) || !share->waits)
         return false;
-    bool ran = now.ran_ns != share->seen_ns;
-    share->seen_ns = now.ran_ns;
-    return now.state == 'R' || now.state == 'D' || (now.state == 'S' && ran);
+    int64_t ran_ms =
+        share->ran_ns > before.ran_ns ? (int64_t)((share->ran_ns - before.ran_ns) / 1000000) : 0;
+    return before.at_ms == 0 || ran_ms * 2 <= share->at_ms - before.at_ms;
 }
 
-/* ---- of any version ---- */
+/* ---- its end ---- */
 
 /* Starters and those who only look have the file open as well: it must be a worker's program. */
 static bool is_worker(pid_t pid)
@@ -160,33 +201,77 @@ static bool has_open(pid_t pid, const struct stat *file)
 /* Kills `pid` if it is a worker that has `file` open. The pidfd first, and a look at whether it has
  * ended last: what was looked at in between was then the process that it stands for, and not
  * another one with its number. */
-static void kill_holder(pid_t pid, const struct stat *file)
+static bool kill_user(pid_t pid, const struct stat *file)
 {
     AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     struct pollfd ended = {.fd = pidfd, .events = POLLIN};
     if (pidfd < 0 || !is_worker(pid) || !has_open(pid, file) || poll(&ended, 1, 0) != 0)
-        return;
+        return false;
     syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
     poll(&ended, 1, END_MS);
+    return true;
+}
+
+/* Who keeps the flock without the record lock: a worker of a version that had none, one whose
+ * plugin has dropped it, or what a plugin has forked in its worker. */
+static bool kill_users(int lock_fd)
+{
+    struct stat file;
+    struct dirent *e;
+    bool killed = false;
+    AUTO_CLOSEDIR DIR *proc = opendir("/proc");
+    if (proc == NULL || fstat(lock_fd, &file) < 0)
+        return false;
+    while ((e = readdir(proc)) != NULL)
+        if (isdigit((unsigned char)e->d_name[0]))
+            killed = kill_user((pid_t)strtol(e->d_name, NULL, 10), &file) || killed;
+    return killed;
+}
+
+static bool is_held(int lock_fd)
+{
+    if (holder(lock_fd) != 0 || flock(lock_fd, LOCK_SH | LOCK_NB) < 0)
+        return true;
+    flock(lock_fd, LOCK_UN);
+    return false;
+}
+
+/* Others may have the flock for a moment: who looks whether there is a worker, and the next worker
+ * in the place of one that has just gone. So the long way is taken when it stays. */
+int worker_end_at(int lock_fd, int64_t patience_ms, const char *uuid, struct ml_error *err)
+{
+    int64_t begun = clock_ms();
+    int ended = 0;
+    for (int pause = 1; is_held(lock_fd); pause = pause < PAUSE_MS ? pause * 2 : PAUSE_MS) {
+        int64_t passed = clock_ms() - begun - patience_ms;
+        if (passed >= END_MS)
+            return ml_error_set(err, ML_BUSY, NULL, "cannot end the worker of %s", uuid);
+        if ((passed >= 0 && kill_holder(lock_fd)) || (passed >= OTHERS_MS && kill_users(lock_fd)))
+            ended = 1;
+        else
+            clock_sleep_ms(pause);
+    }
+    return ended;
+}
+
+int worker_lock_file(struct ml_ctx *ctx, const char *uuid)
+{
+    return open_lock(ctx, uuid, RUN_LOCK);
 }
 
 int worker_end(struct ml_ctx *ctx, const char *uuid, struct ml_error *err)
 {
-    char name[RUN_NAME_SIZE];
-    struct stat file;
-    struct dirent *e;
-    run_file_name(uuid, RUN_LOCK, name);
-    AUTO_CLOSE int lock = openat(ctx->run_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    AUTO_CLOSEDIR DIR *proc = opendir("/proc");
-    if (proc == NULL)
-        return ml_error_errno(err, 0, errno, "cannot look for the worker of %s", uuid);
-    if (lock < 0 || fstat(lock, &file) < 0)
-        return 0; /* it has just gone */
-    bool killed = worker_kill(ctx, uuid);
-    while (!killed && (e = readdir(proc)) != NULL)
-        if (isdigit((unsigned char)e->d_name[0]))
-            kill_holder((pid_t)strtol(e->d_name, NULL, 10), &file);
-    if (flock(lock, LOCK_SH | LOCK_NB) == 0)
-        return 0;
-    return ml_error_set(err, ML_BUSY, NULL, "cannot end the worker of %s", uuid);
+    AUTO_CLOSE int lock_fd = open_lock(ctx, uuid, RUN_LOCK);
+    return lock_fd < 0 ? 0 : worker_end_at(lock_fd, 0, uuid, err);
+}
+
+bool worker_alive(struct ml_ctx *ctx, const char *uuid)
+{
+    AUTO_CLOSE int lock_fd = open_lock(ctx, uuid, RUN_LOCK);
+    for (int pause = 1; lock_fd >= 0 && is_held(lock_fd); pause *= 2) {
+        if (holder(lock_fd) > 0 || pause > PAUSE_MS)
+            return true;
+        clock_sleep_ms(pause);
+    }
+    return false;
 }

@@ -47,6 +47,20 @@ int worker_lock(struct ml_ctx *ctx, const char *uuid, int *ret_fd, struct ml_err
 typedef int try_fn(struct ml_ctx *ctx, const char *uuid, const struct ml_start *how,
                    int64_t deadline, pid_t *pid, struct ml_error *err);
 
+/* What worker_ask() did not get an answer from: one that hangs is ended, so that the next try
+ * starts another one. */
+static int ask_again(struct ml_ctx *ctx, const char *uuid, int there, const struct ml_error *why,
+                     struct ml_error *err)
+{
+    if (there == WORKER_HANGS && why->status == ML_BUSY)
+        return worker_end(ctx, uuid, err) < 0 ? -1 : 2;
+    if (why->status == ML_BUSY)
+        return 2;
+    if (err != NULL)
+        *err = *why;
+    return -1;
+}
+
 /* The lock is tried before the socket is asked: a worker that hangs while it starts listens
  * already, but would answer nobody. The lock stays open here until worker_start() returns; from
  * then on the worker's copy holds it, since flock belongs to the open file, not to the descriptor
@@ -55,6 +69,7 @@ static int try_load(struct ml_ctx *ctx, const char *uuid, const struct ml_start 
                     int64_t deadline, pid_t *pid, struct ml_error *err)
 {
     struct ml_worker_status status;
+    struct ml_error why = ML_ERROR_INIT;
     const struct query query = {deadline, how->cancel_fd, true};
     AUTO_CLOSE int lock = -1;
     int locked = worker_lock(ctx, uuid, &lock, err);
@@ -62,13 +77,14 @@ static int try_load(struct ml_ctx *ctx, const char *uuid, const struct ml_start 
         return -1;
     if (locked)
         return worker_start(ctx, uuid, lock, how, pid, err) < 0 ? -1 : 1;
-    int there = worker_query(ctx, uuid, &query, &status, NULL, err);
-    if (there < 0)
-        return -1;
-    if (there != 1)
+    if (worker_starting(ctx, uuid))
         return 2;
-    *pid = status.pid;
-    return 0;
+    int there = worker_ask(ctx, uuid, &query, &status, NULL, &why);
+    if (there == 1)
+        *pid = status.pid;
+    if (there >= 0)
+        return there == 1 ? 0 : 2;
+    return ask_again(ctx, uuid, there, &why, err);
 }
 
 /* Whether the worker lets us take its place now: 1; 0 when another reload is at it, or it is just
@@ -98,13 +114,11 @@ static int try_reload(struct ml_ctx *ctx, const char *uuid, const struct ml_star
     const struct query query = {deadline, how->cancel_fd, false};
     AUTO_CLOSE int old = -1;
     struct ml_error why = ML_ERROR_INIT;
-    int there = worker_query(ctx, uuid, &query, &status, &old, &why);
+    int there = worker_starting(ctx, uuid) ? 0 : worker_ask(ctx, uuid, &query, &status, &old, &why);
     if (there < 0 && why.status == ML_PROTOCOL)
-        there = worker_end(ctx, uuid, &why);
-    if (there < 0 && err != NULL)
-        *err = why;
+        return worker_end(ctx, uuid, err) < 0 ? -1 : 2;
     if (there < 0)
-        return -1;
+        return ask_again(ctx, uuid, there, &why, err);
     if (there == 0)
         return try_load(ctx, uuid, how, deadline, pid, err);
     if (there == 2 || !ask_turn(old))
@@ -112,8 +126,12 @@ static int try_reload(struct ml_ctx *ctx, const char *uuid, const struct ml_star
     struct ml_start as_before = *how;
     if (as_before.idle_ms == 0)
         as_before.idle_ms = (int64_t)status.idle_limit_ms;
+    struct worker_share share = {0};
+    worker_share(ctx, uuid, &share);
     int replaced = worker_replace(ctx, uuid, old, &as_before, pid, err);
-    return replaced == 0 ? 1 : replaced == 1 ? 2 : -1;
+    if (replaced == 2 && !worker_starves(ctx, uuid, &share))
+        return worker_end(ctx, uuid, err) < 0 ? -1 : 2;
+    return replaced == 0 ? 1 : replaced > 0 ? 2 : -1;
 }
 
 /* A pause between two tries. -1: it was cancelled. */

@@ -3,21 +3,15 @@
 #include "client/outcome.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/scope.h"
 #include "client/start.h"
 #include "client/wire.h"
-
-enum { DEATH_MS = 2000 }; /* the kernel buries a large process in less */
 
 static int outcome_set(struct ml_error *err, const char *outcome)
 {
@@ -91,7 +85,7 @@ int outcome_late(struct ml_ctx *ctx, const char *uuid, int64_t timeout_ms, struc
         ml_error_hint(err, "wait until it is loaded: modload load %s", uuid);
         return outcome_set(err, "timeout");
     }
-    bool killed = worker_kill(ctx, uuid);
+    bool killed = worker_end(ctx, uuid, NULL) > 0;
     ml_error_set(err, ML_TIMEOUT, NULL, "the worker of %s did not answer within %lld ms%s", uuid,
                  (long long)timeout_ms, killed ? ", and was killed" : "");
     if (killed)
@@ -133,18 +127,4 @@ void outcome_context(const char *function, const char *uuid, struct ml_error *er
         ml_error_wrap(err, "%s", err->code);
     if (failed || strcmp(err->outcome, "timeout") == 0 || strcmp(err->outcome, "cancelled") == 0)
         ml_error_wrap(err, "%s", function);
-}
-
-/* ---- killing ---- */
-
-bool worker_kill(struct ml_ctx *ctx, const char *uuid)
-{
-    AUTO_CLOSE int pidfd = worker_pidfd(ctx, uuid);
-    if (pidfd < 0 || syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0)
-        return false;
-    struct pollfd p = {.fd = pidfd, .events = POLLIN};
-    int64_t deadline = clock_ms() + DEATH_MS;
-    while (poll(&p, 1, clock_poll_timeout(deadline)) < 0 && errno == EINTR)
-        continue;
-    return true;
 }

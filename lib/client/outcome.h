@@ -45,8 +45,4 @@ int outcome_receive_failed(const char *uuid, int errnum, struct ml_error *err);
 /* Puts in front of a plugin's own failure which function it was. */
 void outcome_context(const char *function, const char *uuid, struct ml_error *err);
 
-/* Kills the worker that holds the lock of `uuid`: by a pidfd, after the kernel has said twice that
- * this process holds it. True when it was killed. */
-bool worker_kill(struct ml_ctx *ctx, const char *uuid);
-
 #endif

@@ -393,10 +393,11 @@ static int switch_over(struct ml_ctx *ctx, const char *uuid, int old, int ready,
     if (wire_send(ready, WIRE_TAKE, NULL, 0, &old, 1) < 0)
         return died_early(pid, err);
     struct ml_error why = ML_ERROR_INIT;
+    int64_t begun = clock_ms();
     if (wait_ready(pid, ready, &soon, &why) == 0)
         return 0;
     if (strcmp(why.code, "worker_gone") == 0)
-        return 1;
+        return clock_ms() < begun + SWITCH_MS ? 1 : 2;
     if (err != NULL)
         *err = why;
     return -1;

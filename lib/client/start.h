@@ -42,8 +42,9 @@ int worker_start(struct ml_ctx *ctx, const char *uuid, int lock_fd, const struct
                  pid_t *pid, struct ml_error *err);
 
 /* Starts a worker that takes the place of another one: `old` is a connection to that one's control
- * socket, on which it has said that it is our turn. 0; 1 when the old one went away meanwhile; -1.
- * In both of these nothing of the new one is left. */
+ * socket, on which it has said that it is our turn. 0; 1 when the old one went away meanwhile; 2:
+ * it has not handed over what it has in SWITCH_MS; -1. In these three nothing of the new one is
+ * left. */
 int worker_replace(struct ml_ctx *ctx, const char *uuid, int old, const struct ml_start *how,
                    pid_t *pid, struct ml_error *err);
 
@@ -57,13 +58,26 @@ int worker_mark_start(struct ml_ctx *ctx, const char *uuid, struct ml_error *err
 /* Whether somebody says so. */
 bool worker_starting(struct ml_ctx *ctx, const char *uuid);
 
-/* Kills the worker of `uuid`, of whichever version it is, and waits for its end. 0, also when there
- * is none; -1: it is still there. */
+/* Kills the worker of `uuid`, in whatever state and of whichever version it is, and waits for its
+ * end: who holds its lock, by the kernel's word, and then whichever worker keeps the lock file
+ * open. 1; 0 when there is none; -1: it is still there. */
 int worker_end(struct ml_ctx *ctx, const char *uuid, struct ml_error *err);
+
+/* The same, if it has not gone by itself in so many milliseconds, by a descriptor of the lock file,
+ * which finds it also when the name has gone. */
+int worker_lock_file(struct ml_ctx *ctx, const char *uuid);
+int worker_end_at(int lock_fd, int64_t patience_ms, const char *uuid, struct ml_error *err);
+
+/* Whether somebody holds the worker's lock, whether he answers or not. */
+bool worker_alive(struct ml_ctx *ctx, const char *uuid);
 
 /* Removes files of a worker from the run-time directory, from `last` down to the lock. The caller
  * holds that: the worker is dead, and nobody is starting another. */
 void worker_remove_files(struct ml_ctx *ctx, const char *uuid, enum run_file last);
+
+/* Adds the UUIDs, each with its NUL, of the files in the run-time directory whose names end so
+ * (null: however), in no order. */
+int run_list(struct ml_ctx *ctx, const char *ending, struct buf *ret, struct ml_error *err);
 
 /* Removes what a worker has left, if it has gone; its log only if nothing was written there for so
  * long. */
@@ -80,16 +94,19 @@ int worker_pidfd(struct ml_ctx *ctx, const char *uuid);
  * tell, since another one is just taking its place. */
 int worker_pid(struct ml_ctx *ctx, const char *uuid, pid_t *ret);
 
-/* What a worker has had of the processors. */
+/* What a worker and its supervisors have had of the processors. */
 struct worker_share {
-    uint64_t ran_ns, seen_ns; /* when it was first looked at, and last */
-    char state;               /* as in proc(5) */
+    uint64_t ran_ns;
+    int64_t at_ms; /* when that was (clock_ms); 0: never */
+    bool waits;    /* one of them would run, or waits for a disk */
 };
 
 /* False: there is none, or the kernel does not tell. */
 bool worker_share(struct ml_ctx *ctx, const char *uuid, struct worker_share *ret);
 
-/* Whether it would run, and could hardly do so since `share` was first looked at. */
+/* Whether one of them would run, and they had less than half of a processor since they were looked
+ * at last: the kernel's word, which a plugin cannot put into its mouth. `*share` is what there is
+ * now; zeroed, there was no look before. */
 bool worker_starves(struct ml_ctx *ctx, const char *uuid, struct worker_share *share);
 
 /* How a worker is asked. */
@@ -104,6 +121,13 @@ struct query {
  * caller's. */
 int worker_query(struct ml_ctx *ctx, const char *uuid, const struct query *query,
                  struct ml_worker_status *status, int *conn, struct ml_error *err);
+
+/* The same, for WORKER_QUERY_MS at most. WORKER_HANGS, and `*err`: it does not answer, or makes no
+ * sense, and has no excuse: it is not starting or leaving, and it did not lack a processor. Then it
+ * may be ended. -1 and ML_BUSY: ask again. */
+enum { WORKER_HANGS = -2 };
+int worker_ask(struct ml_ctx *ctx, const char *uuid, const struct query *query,
+               struct ml_worker_status *status, int *conn, struct ml_error *err);
 
 /* Whether an errno of a control socket means that nobody listens: it is missing, or was left by a
  * worker that is dead. */

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -47,8 +46,10 @@ static bool outdated(struct ml_ctx *ctx, const char *uuid, int64_t age_ms)
 void worker_sweep(struct ml_ctx *ctx, const char *uuid, int64_t log_age_ms)
 {
     AUTO_CLOSE int lock = -1;
-    if ((exists(ctx, uuid, RUN_LOCK) || exists(ctx, uuid, RUN_LOG)) &&
-        worker_lock(ctx, uuid, &lock, NULL) == 1)
+    bool any = false;
+    for (enum run_file file = RUN_LOCK; file <= RUN_LOG_OLD; file++)
+        any = any || exists(ctx, uuid, file);
+    if (any && worker_lock(ctx, uuid, &lock, NULL) == 1)
         worker_remove_files(ctx, uuid, outdated(ctx, uuid, log_age_ms) ? RUN_LOG_OLD : RUN_CALL);
 }
 
@@ -64,13 +65,7 @@ static void sweep_one(struct ml_ctx *ctx, const char *uuid, int64_t log_age_ms)
     worker_sweep(ctx, uuid, log_age_ms);
 }
 
-struct uuids {
-    char (*uuid)[ML_UUID_SIZE];
-    size_t n;
-};
-
-/* One for each file of a worker, so some come several times: to sweep twice does no harm. */
-static int collect(struct ml_ctx *ctx, struct uuids *ret, struct ml_error *err)
+int run_list(struct ml_ctx *ctx, const char *ending, struct buf *ret, struct ml_error *err)
 {
     int fd = openat(ctx->run_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -82,26 +77,21 @@ static int collect(struct ml_ctx *ctx, struct uuids *ret, struct ml_error *err)
             continue;
         memcpy(uuid, e->d_name, 36);
         uuid[36] = '\0';
-        if (!store_uuid_valid(uuid))
-            continue;
-        void *more = realloc(ret->uuid, (ret->n + 1) * sizeof *ret->uuid);
-        if (more == NULL)
-            return ml_error_memory(err);
-        ret->uuid = more;
-        memcpy(ret->uuid[ret->n++], uuid, sizeof uuid);
+        if (store_uuid_valid(uuid) && (ending == NULL || strcmp(e->d_name + 36, ending) == 0))
+            buf_add(ret, uuid, sizeof uuid);
     }
-    return 0;
+    return ret->failed ? ml_error_memory(err) : 0;
 }
 
+/* Of a worker with several files to sweep several times does no harm. */
 int ml_sweep(struct ml_ctx *ctx, int64_t log_age_ms, struct ml_error *err)
 {
-    struct uuids uuids = {0};
+    BUF_AUTO uuids = BUF_INIT;
     int status = ctx_runtime(ctx, false, err);
     if (status <= 0)
         return status;
-    status = collect(ctx, &uuids, err);
-    for (size_t i = 0; status == 0 && i < uuids.n; i++)
-        sweep_one(ctx, uuids.uuid[i], log_age_ms);
-    free(uuids.uuid);
+    status = run_list(ctx, NULL, &uuids, err);
+    for (size_t i = 0; status == 0 && i < uuids.len; i += ML_UUID_SIZE)
+        sweep_one(ctx, uuids.data + i, log_age_ms);
     return status;
 }

@@ -1,15 +1,13 @@
-/* Workers, seen from outside: are they there, and end them. Two things decide and nothing else
- * does: the flock on the lock file says whether a worker lives, its own answer says what it is. No
- * pid is ever read from a file, so none can be outdated. */
-#include <dirent.h>
+/* Workers, seen from outside. Two things decide and nothing else does: the locks on the lock file
+ * say whether a worker lives, and which process it is, its own answer says what it does. No pid is
+ * ever read from a file, so none can be outdated. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,12 +19,9 @@
 #include "client/wire.h"
 
 enum {
-    QUERY_MS = WORKER_QUERY_MS,
-    /* ... and a list of many must not wait so long for each that is stopped. */
-    LIST_MS = 300,
-    RELEASE_MS = 10000,
-    /* Past its last call a worker needs a moment to go; for calls of others nobody waits. */
-    DRAIN_MS = 250,
+    /* Who only looks must not wait long for each that is stopped. */
+    LOOK_MS = 300,
+    FIRST_MS = 200, /* after so long one looks what a worker has of the processors */
 };
 
 static int64_t deadline_in(int64_t ms)
@@ -152,67 +147,48 @@ int worker_query(struct ml_ctx *ctx, const char *uuid, const struct query *query
     return got;
 }
 
-static bool is_kept(struct ml_ctx *ctx, const char *uuid)
+static int64_t sooner(int64_t one, int64_t other)
 {
-    AUTO_CLOSE int keeper = keeper_pidfd(ctx, uuid);
-    return keeper >= 0;
+    return one < other ? one : other;
 }
 
-int ml_worker_query(struct ml_ctx *ctx, const struct ml_key *key, struct ml_worker_status *status,
-                    struct ml_error *err)
+/* One that ends calls and leaves has shut its call socket, and answers nobody. */
+static bool is_leaving(struct ml_ctx *ctx, const char *uuid)
 {
-    char uuid[ML_UUID_SIZE];
-    const struct query query = {deadline_in(QUERY_MS), -1, false};
-    ml_key_to_uuid(key, uuid);
-    int there = ctx_runtime(ctx, false, err);
-    if (there > 0)
-        there = worker_query(ctx, uuid, &query, status, NULL, err);
-    if (there > 0)
-        status->kept = is_kept(ctx, uuid);
-    return there > 0 ? 1 : there;
+    struct sockaddr_un addr;
+    run_address(ctx, uuid, RUN_CALL, &addr);
+    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0 &&
+           errno == ECONNREFUSED;
 }
 
-/* One worker of a list. What does not answer is there all the same, and must not hide the others.
- */
-static int visit_worker(struct ml_ctx *ctx, const char *uuid,
-                        int (*each)(const struct ml_worker_status *status, void *arg), void *arg)
+/* Asked twice: what it has had of the processors is looked at in between. One that could not run
+ * has not had its time, nor has one whose asker had less. */
+int worker_ask(struct ml_ctx *ctx, const char *uuid, const struct query *how,
+               struct ml_worker_status *status, int *conn, struct ml_error *err)
 {
-    struct ml_worker_status worker = {.answers = false};
-    const struct query query = {deadline_in(LIST_MS), -1, false};
-    int got = worker_query(ctx, uuid, &query, &worker, NULL, NULL);
-    if (got == 0)
-        return 0;
-    if (got < 0)
-        ml_key_from_uuid(uuid, &worker.key, NULL);
-    worker.kept = is_kept(ctx, uuid);
-    return each(&worker, arg);
-}
-
-/* The control sockets are the list. A file that only looks like one costs a failed connect; a
- * worker that began or left since is a matter of when one looked. */
-int ml_workers(struct ml_ctx *ctx, int (*each)(const struct ml_worker_status *status, void *arg),
-               void *arg, struct ml_error *err)
-{
-    int runtime = ctx_runtime(ctx, false, err);
-    if (runtime <= 0)
-        return runtime;
-    int fd = openat(ctx->run_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (dir == NULL)
-        return ml_error_errno(err, 0, errno, "cannot read '%s'", ctx->run_path);
-    int status = 0;
-    for (struct dirent *e; status == 0 && (e = readdir(dir)) != NULL;) {
-        char uuid[ML_UUID_SIZE];
-        if (strlen(e->d_name) <= 36 || strcmp(e->d_name + 36, ".control") != 0)
-            continue;
-        snprintf(uuid, sizeof uuid, "%.36s", e->d_name);
-        if (store_uuid_valid(uuid))
-            status = visit_worker(ctx, uuid, each, arg);
+    struct ml_error why = ML_ERROR_INIT;
+    struct worker_share share = {0};
+    struct query query = *how;
+    int64_t end = deadline_in(WORKER_QUERY_MS);
+    query.deadline = sooner(how->deadline, deadline_in(FIRST_MS));
+    int got = worker_query(ctx, uuid, &query, status, conn, &why);
+    if (got < 0 && why.status == ML_BUSY) {
+        worker_share(ctx, uuid, &share);
+        query.deadline = sooner(how->deadline, end);
+        got = worker_query(ctx, uuid, &query, status, conn, &why);
     }
-    return status;
+    if (got >= 0)
+        return got;
+    bool silent =
+        why.status == ML_BUSY && end <= how->deadline && !worker_starves(ctx, uuid, &share);
+    if ((silent || strcmp(why.code, "bad_answer") == 0) && !worker_starting(ctx, uuid) &&
+        !is_leaving(ctx, uuid))
+        got = WORKER_HANGS;
+    if (err != NULL)
+        *err = why;
+    return got;
 }
-
-/* ---- releasing ---- */
 
 int worker_not_loaded(const char *uuid, struct ml_error *err)
 {
@@ -220,60 +196,73 @@ int worker_not_loaded(const char *uuid, struct ml_error *err)
     return ml_error_hint(err, "see what is: modload ps");
 }
 
-/* The worker answered on `conn` after `pidfd` was opened, so the number was its own then. It ends
- * when the pidfd says so; the connection's end comes a moment earlier, and will do where there is
- * no pidfd. 0 when it is gone; 1 when it is draining; -1. */
-static int wait_gone(const char *uuid, int conn, int pidfd, enum ml_release_mode mode,
-                     struct ml_error *err)
+static bool is_kept(struct ml_ctx *ctx, const char *uuid)
 {
-    struct wire_head head;
-    BUF_AUTO answer = BUF_INIT;
-    int64_t deadline = deadline_in(mode == ML_RELEASE_DRAIN ? DRAIN_MS : RELEASE_MS);
-    int got = wire_receive(conn, &head, &answer, NULL, NULL, -1, deadline);
-    if (got > 0 && head.type == WIRE_LEAVING) {
-        struct pollfd p = {.fd = pidfd >= 0 ? pidfd : conn, .events = POLLIN};
-        while ((got = poll(&p, 1, clock_poll_timeout(deadline))) < 0 && errno == EINTR)
-            ;
-        if (got > 0)
-            return 0;
-        errno = ETIMEDOUT;
-        return worker_no_answer(uuid, err);
-    }
-    if (got < 0 && errno == ETIMEDOUT && mode == ML_RELEASE_DRAIN)
-        return 1;
-    errno = got > 0 ? EPROTO : errno;
-    return got == 0 || (got < 0 && worker_nobody(errno)) ? worker_not_loaded(uuid, err)
-                                                         : worker_no_answer(uuid, err);
+    AUTO_CLOSE int keeper = keeper_pidfd(ctx, uuid);
+    return keeper >= 0;
 }
 
-/* The keeper first: what it had started after the question would live on. One connection for
- * question and order: both reach the same worker, even if another one is started
- * meanwhile. A worker that was killed could not remove its files: who was asked to end it may. Its
- * log stays where only a call was to be cleared up after: why there was nothing to call is of
- * interest. */
-int ml_release(struct ml_ctx *ctx, const struct ml_key *key, enum ml_release_mode mode,
-               struct ml_error *err)
+/* What does not answer is there all the same. Which process it is tells the kernel. */
+static int look_at(struct ml_ctx *ctx, const char *uuid, struct ml_worker_status *ret,
+                   struct ml_error *err)
 {
-    uint32_t wanted = mode;
+    const struct query query = {deadline_in(LOOK_MS), -1, false};
+    struct ml_error why = ML_ERROR_INIT;
+    int there = worker_query(ctx, uuid, &query, ret, NULL, &why);
+    if (there < 0 && why.status != ML_BUSY) {
+        if (err != NULL)
+            *err = why;
+        return -1;
+    }
+    if (there <= 0) {
+        *ret = (struct ml_worker_status){.answers = false};
+        ml_key_from_uuid(uuid, &ret->key, NULL);
+        there = worker_pid(ctx, uuid, &ret->pid) > 0;
+    }
+    ret->kept = there > 0 && is_kept(ctx, uuid);
+    return there > 0;
+}
+
+int ml_worker_query(struct ml_ctx *ctx, const struct ml_key *key, struct ml_worker_status *status,
+                    struct ml_error *err)
+{
     char uuid[ML_UUID_SIZE];
-    struct ml_worker_status status;
-    AUTO_CLOSE int conn = -1;
-    bool kept = false;
     ml_key_to_uuid(key, uuid);
     int there = ctx_runtime(ctx, false, err);
-    if (there > 0) {
-        kept = keeper_end(ctx, uuid);
-        const struct query query = {deadline_in(QUERY_MS), -1, false};
-        there = worker_query(ctx, uuid, &query, &status, &conn, err);
-        if (there == 0)
-            worker_sweep(ctx, uuid, mode == ML_RELEASE_DRAIN ? INT64_MAX : 0);
-    }
-    if (there == 0 && kept)
-        return 0; /* there was something to be released: a start that was due */
     if (there <= 0)
-        return there < 0 ? -1 : worker_not_loaded(uuid, err);
-    AUTO_CLOSE int pidfd = worker_pidfd(ctx, uuid);
-    if (wire_send(conn, WIRE_RELEASE, &wanted, sizeof wanted, NULL, 0) < 0)
-        return worker_nobody(errno) ? worker_not_loaded(uuid, err) : worker_no_answer(uuid, err);
-    return wait_gone(uuid, conn, pidfd, mode, err);
+        return there;
+    if (!worker_starting(ctx, uuid))
+        return look_at(ctx, uuid, status, err);
+    ml_error_set(err, ML_BUSY, "starting", "the worker of %s is still starting", uuid);
+    return ml_error_hint(err, "wait until it is loaded: modload load %s", uuid);
+}
+
+/* One worker of a list. What does not answer, or makes no sense, must not hide the others. */
+static int visit_worker(struct ml_ctx *ctx, const char *uuid,
+                        int (*each)(const struct ml_worker_status *status, void *arg), void *arg)
+{
+    struct ml_worker_status worker;
+    int there = worker_starting(ctx, uuid) ? -1 : look_at(ctx, uuid, &worker, NULL);
+    if (there == 0 && !worker_alive(ctx, uuid))
+        return 0;
+    if (there <= 0) {
+        worker = (struct ml_worker_status){.kept = is_kept(ctx, uuid)};
+        ml_key_from_uuid(uuid, &worker.key, NULL);
+        worker_pid(ctx, uuid, &worker.pid);
+    }
+    return each(&worker, arg);
+}
+
+/* Their lock files are the list: a worker holds its own, whatever else was taken away. One that was
+ * left is held by nobody; a worker that began or left since is a matter of when one looked. */
+int ml_workers(struct ml_ctx *ctx, int (*each)(const struct ml_worker_status *status, void *arg),
+               void *arg, struct ml_error *err)
+{
+    BUF_AUTO uuids = BUF_INIT;
+    int status = ctx_runtime(ctx, false, err);
+    if (status > 0)
+        status = run_list(ctx, ".lock", &uuids, err);
+    for (size_t i = 0; status == 0 && i < uuids.len; i += ML_UUID_SIZE)
+        status = visit_worker(ctx, uuids.data + i, each, arg);
+    return status;
 }

@@ -79,6 +79,27 @@ setup_file() {
     assert_stdout_has calls=0
 }
 
+@test "load, reload: a worker that is stopped is ended, and another one started" {
+    for command in load reload; do
+        modload load faults 3>&-
+        pid=$(modload pid faults)
+        kill -STOP "$pid"
+        ml loaded faults
+        assert_ok
+        ml pid faults
+        assert_ok
+        assert_stdout "$pid"
+        ml $command faults
+        assert_ok
+        assert_no_stdout
+        assert_no_stderr
+        gone "$pid"
+        [ "$(modload pid faults)" != "$pid" ]
+        ml exec faults fine
+        assert_ok
+    done
+}
+
 # ---- --idle ----
 
 idle_ms() {

@@ -104,3 +104,87 @@ setup_file() {
     ml run --release faults fine
     assert_ok
 }
+
+# ---- workers that do not go by themselves ----
+
+# released PID: it was, and nothing is in the way of another one
+released() {
+    assert_ok
+    assert_no_stdout
+    assert_no_stderr
+    gone "$1"
+    assert_equal "$(find "$MODLOAD_RUNTIME_DIR" ! -type d)" ""
+}
+
+@test "release: of a worker that is stopped ends it, and its calls" {
+    modload load faults 3>&-
+    pid=$(modload pid faults)
+    begin call exec -t 0 faults hangs_deaf
+    kill -STOP "$pid"
+    ml release faults
+    released "$pid"
+    finish call
+    assert_exit 69
+    ml run --release faults fine
+    assert_ok
+}
+
+@test "release: of a worker that is starting ends it; its load is told so" {
+    mkfifo gate
+    register_text gated "#include <fcntl.h>
+__attribute__((constructor)) static void begin(void) { open(\"$PWD/gate\", O_RDONLY); }
+int one(void) { return 1; }"
+    modload load -t 60s "$id" >said 2>err 3>&- &
+    job=$!
+    within eval '[ -n "$(processes_of "$id")" ]'
+    starting=$(processes_of "$id")
+    ml loaded "$id"
+    assert_exit 75
+    assert_stderr "modload: the worker of $id is still starting
+  hint: wait until it is loaded: modload load $id"
+    ml ps
+    assert_stdout "$id  does not answer (starting, or stopped)"
+    ml release "$id"
+    released "$starting"
+    status=0
+    wait "$job" || status=$?
+    assert_exit 69
+    assert_equal "$(<err)" "modload: cannot load '$id': the worker was killed while it started"
+    ml loaded "$id"
+    assert_exit 1
+}
+
+@test "release, load, reload: of a worker in the hands of its plugin, whatever it says" {
+    for mode in silent "silent unlocks" "answers leaves" "answers leaves unlocks" "answers forges"; do
+        echo "mode: $mode"
+        load_impostor "$mode"
+        ml release "$id"
+        released "$worker"
+    done
+    for mode in silent "silent unlocks"; do
+        echo "mode: $mode"
+        load_impostor "$mode"
+        ml load "$id"
+        assert_ok
+        gone "$worker"
+        worker=$(processes_of "$id")
+        ml reload "$id"
+        assert_ok
+        gone "$worker"
+        ml release --all
+        assert_ok
+    done
+}
+
+@test "release, reload: of a worker that answers, and does nothing of it" {
+    load_impostor answers
+    ml release "$id" # which waits as long as a worker may take over its calls
+    released "$worker"
+    load_impostor "answers yields"
+    modload register "$id" "$(modload lookup faults)"
+    ml reload "$id" # ... and as long as two may take to change
+    assert_ok
+    gone "$worker"
+    ml exec "$id" fine
+    assert_ok
+}

@@ -355,8 +355,8 @@ int ml_check(struct ml_ctx *ctx, const struct ml_key *key, bool repair,
  * holds the worker's lock. The texts are of the form that they must have, or the answer is none
  * (ML_PROTOCOL). Counters begin at 0 when it is started. */
 struct ml_worker_status {
-    /* False: it is starting (its constructors run), or stopped. Then only `key` is known.
-     * ml_workers() alone tells of such ones. */
+    /* False: it is starting (its constructors run), or stopped, or says what makes no sense. Then
+     * only `key`, `kept` and `pid` (0: not known) count. */
     bool answers;
 
     struct ml_key key;
@@ -397,6 +397,9 @@ struct ml_start {
  * child of the calling process until that one ends: a caller that goes on reaps it like any child.
  * `pid` may be null.
  *
+ * One that is there and does not answer in 2 seconds, though it could, is killed, with its calls,
+ * and another one started.
+ *
  * Returns 1 when it was started, 0 when it was there; or -1 and ML_NO_INPUT (not registered),
  * ML_REFUSED (the object is not what was filed), ML_DATA (it cannot be mapped), ML_FAILED (a
  * constructor ended the process), ML_SIGNAL + n (a constructor crashed), ML_NOT_LOADED,
@@ -414,8 +417,8 @@ int ml_load(struct ml_ctx *ctx, const struct ml_key *key, const struct ml_start 
  * wait there: no call is refused because of it, and one that comes after the return runs on the new
  * worker. Calls that have begun end on the old worker, which leaves after the last of them; a
  * release of the new one ends them as well. Of several reloads at once each puts its own worker in
- * place, one after the other. A worker of another version of modload cannot be talked to: it is
- * killed first, with its calls.
+ * place, one after the other. A worker of another version of modload, or one that does not answer,
+ * cannot be talked to: it is killed first, with its calls.
  *
  * Returns 0; or -1, and then the old worker is there as if nothing had been asked. Errors: those of
  * ml_load(); ML_BUSY also when other reloads take too long. */
@@ -449,16 +452,19 @@ enum ml_release_mode {
 
 /* Ends a worker, whoever had started it, and first who keeps it (ml_keep()). Returns 0 when the
  * worker and all its calls are gone; 1 when it drains and calls of others still hold it; or -1 and
- * ML_NOT_LOADED (there is none), ML_BUSY (it does not answer). Calls that wait and have not begun
- * get ML_NOT_LOADED, "not_loaded", in both modes: they may safely be tried again. Waits for 10
- * seconds at most, when it drains for a quarter of a second. */
+ * ML_NOT_LOADED (there is none), ML_BUSY (it does not answer), ML_PROTOCOL (it is of another
+ * version). Calls that wait and have not begun get ML_NOT_LOADED, "not_loaded", in both modes: they
+ * may safely be tried again. When it drains this waits for a quarter of a second. With
+ * ML_RELEASE_NOW a worker that is still starting, does not answer in 2 seconds or does not go in
+ * 10, is killed, and its calls with it. */
 int ml_release(struct ml_ctx *ctx, const struct ml_key *key, enum ml_release_mode mode,
                struct ml_error *err);
 
-/* Asks a worker about itself; no file is believed. Waits for its answer for 2 seconds at most.
- * Returns 1 and fills `*status`; 0 when there is none; or -1 and ML_BUSY (it does not answer),
- * ML_PROTOCOL (it is of another version, or its answer is none). The counters are read one by one
- * while calls go on, so their sum may be off by those that are just ending. */
+/* Asks a worker about itself; no file is believed. Returns 1 and fills `*status`; 0 when there is
+ * none; or -1 and ML_BUSY, "starting" (its constructors still run), ML_PROTOCOL (it is of another
+ * version, or its answer is none). One that does not answer in 300 ms, but holds its lock, is
+ * there: 1, with `answers` false. The counters are read one by one while calls go on, so their sum
+ * may be off by those that are just ending. */
 int ml_worker_query(struct ml_ctx *ctx, const struct ml_key *key, struct ml_worker_status *status,
                     struct ml_error *err);
 
