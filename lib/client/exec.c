@@ -61,19 +61,21 @@ static int receive_outcome(struct ml_ctx *ctx, int fd, const char *uuid, const s
                            struct ml_value *result, struct ml_error *err)
 {
     struct wire_head head;
+    struct patience patience = {0};
+    int64_t deadline;
     BUF_AUTO answer = BUF_INIT;
-    int64_t deadline = call->timeout_ms > 0 ? clock_ms() + call->timeout_ms + GRACE_MS : -1;
-    int got = wire_receive(fd, &head, &answer, NULL, NULL, call->cancel_fd, deadline);
-    int step = 0;
-    for (int64_t ms; got < 0 && errno == ETIMEDOUT; step++) {
-        if ((ms = outcome_patience(ctx, uuid, step)) <= 0)
-            return outcome_late(ctx, uuid, call->timeout_ms, err);
-        got = wire_receive(fd, &head, &answer, NULL, NULL, call->cancel_fd, clock_ms() + ms);
-    }
+    int got = outcome_await(ctx, uuid, fd, call->cancel_fd, call->timeout_ms, &patience, &deadline);
+    if (got > 0)
+        got = wire_receive(fd, &head, &answer, NULL, NULL, call->cancel_fd, deadline);
+    else if (got == 0)
+        return outcome_late(ctx, uuid, call->timeout_ms, &patience, err);
+    if (got < 0 && errno == ETIMEDOUT)
+        return outcome_late(ctx, uuid, call->timeout_ms, &patience, err);
     if (got < 0 && errno == ECANCELED && (got = cancel(fd, &head, &answer)) <= 0)
         return outcome_cancelled(err);
     if (got == 0)
-        return step > 1 ? outcome_overdue(uuid, call->timeout_ms, err) : outcome_gone(uuid, err);
+        return patience.told ? outcome_overdue(uuid, call->timeout_ms, err)
+                             : outcome_gone(uuid, err);
     if (got < 0 || head.type != WIRE_OUTCOME)
         return outcome_receive_failed(uuid, got < 0 ? errno : EPROTO, err);
     int status = wire_get_outcome(&answer, result, err);

@@ -3,9 +3,12 @@
 #include "client/outcome.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -41,31 +44,95 @@ int outcome_cancelled(struct ml_error *err)
     return outcome_set(err, "cancelled");
 }
 
-/* A worker that answers nothing for GRACE_MS hangs, unless it could not: on a machine that is busy,
- * it may not have had a processor, or not its pages, for so long. */
-static int ask(struct ml_ctx *ctx, const char *uuid, int *conn)
+/* ---- waiting ---- */
+
+/* Has the worker end what is late, and waits until it has: its second answer comes when nothing of
+ * the call is left. 1, also when it has died; -1: it does not answer. */
+static int tell_late(struct ml_ctx *ctx, const char *uuid, int64_t timeout_ms)
 {
-    int64_t give_up = clock_ms() + ENDING_MS;
-    struct worker_share share;
-    bool known = worker_share(ctx, uuid, &share);
+    static const enum wire_type words[] = {WIRE_LATE, WIRE_QUERY};
+    uint32_t limit = timeout_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)timeout_ms;
+    AUTO_CLOSE int conn = run_connect(ctx, uuid, RUN_CONTROL);
+    int got = conn < 0 ? -1 : 1;
+    for (size_t i = 0; i < 2 && got > 0; i++) {
+        struct wire_head head;
+        BUF_AUTO answer = BUF_INIT;
+        size_t size = words[i] == WIRE_LATE ? sizeof limit : 0;
+        got = wire_send(conn, words[i], &limit, size, NULL, 0) < 0
+                  ? -1
+                  : wire_receive(conn, &head, &answer, NULL, NULL, -1, clock_ms() + GRACE_MS);
+    }
+    return got >= 0 || worker_nobody(errno) ? 1 : -1;
+}
+
+int64_t outcome_patience(struct ml_ctx *ctx, const char *uuid, int64_t timeout_ms,
+                         struct patience *p)
+{
+    if (worker_starting(ctx, uuid))
+        return 0;
+    if (p->until == 0)
+        p->until = clock_ms() + LACKING_MS;
+    if (worker_starves(ctx, uuid, &p->share) && clock_ms() < p->until)
+        return GRACE_MS;
+    if (p->told)
+        return 0;
+    if (tell_late(ctx, uuid, timeout_ms) < 0)
+        return worker_starves(ctx, uuid, &p->share) && clock_ms() < p->until ? GRACE_MS : 0;
+    p->told = true;
+    p->until = clock_ms() + LACKING_MS;
+    return GRACE_MS;
+}
+
+/* What we have sent and nobody has read: the call of a connection that waits is not taken yet
+ * (unix(7), SIOCOUTQ). */
+static bool is_taken(int fd)
+{
+    int unread;
+    return ioctl(fd, SIOCOUTQ, &unread) < 0 || unread == 0;
+}
+
+static bool hangs(struct ml_ctx *ctx, const char *uuid, int cancel_fd)
+{
+    struct ml_worker_status status;
+    const struct query query = {clock_ms() + 2L * WORKER_QUERY_MS, cancel_fd, false};
+    return worker_ask(ctx, uuid, &query, &status, NULL, NULL) == WORKER_HANGS;
+}
+
+/* Without a time limit a call may take for ever, but has to be taken. */
+int outcome_await(struct ml_ctx *ctx, const char *uuid, int fd, int cancel_fd, int64_t timeout_ms,
+                  struct patience *patience, int64_t *deadline)
+{
+    struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = cancel_fd, .events = POLLIN}};
+    bool taken = false;
+    int64_t until = timeout_ms > 0 ? clock_ms() + timeout_ms + GRACE_MS : -1;
     for (;;) {
-        struct ml_worker_status status;
-        struct query query = {.deadline = clock_ms() + GRACE_MS, .cancel_fd = -1};
-        int got = worker_query(ctx, uuid, &query, &status, conn, NULL);
-        if (got >= 0 || !known || clock_ms() >= give_up || !worker_starves(ctx, uuid, &share))
-            return got;
+        int n = poll(
+            p, 2, clock_poll_timeout(until < 0 && !taken ? clock_ms() + WORKER_QUERY_MS : until));
+        if (n < 0 && errno != EINTR)
+            return -1;
+        if (n > 0 && p[1].revents != 0) {
+            errno = ECANCELED;
+            return -1;
+        }
+        if (n > 0) {
+            *deadline = until < 0 || until > clock_ms() + GRACE_MS ? until : clock_ms() + GRACE_MS;
+            return 1;
+        }
+        if (n < 0)
+            continue;
+        if (until >= 0) {
+            int64_t more = outcome_patience(ctx, uuid, timeout_ms, patience);
+            if (more == 0)
+                return 0;
+            until = clock_ms() + more;
+        } else if (!(taken = is_taken(fd)) && hangs(ctx, uuid, cancel_fd)) {
+            patience->silent = true;
+            return 0;
+        }
     }
 }
 
-int64_t outcome_patience(struct ml_ctx *ctx, const char *uuid, int step)
-{
-    AUTO_CLOSE int conn = -1;
-    if (step > 1 || ask(ctx, uuid, &conn) <= 0)
-        return 0;
-    if (step == 1 && wire_send(conn, WIRE_LATE, NULL, 0, NULL, 0) < 0)
-        return 0;
-    return ENDING_MS;
-}
+/* ---- words ---- */
 
 int outcome_overdue(const char *uuid, int64_t timeout_ms, struct ml_error *err)
 {
@@ -76,8 +143,13 @@ int outcome_overdue(const char *uuid, int64_t timeout_ms, struct ml_error *err)
     return outcome_set(err, "timeout");
 }
 
-int outcome_late(struct ml_ctx *ctx, const char *uuid, int64_t timeout_ms, struct ml_error *err)
+int outcome_late(struct ml_ctx *ctx, const char *uuid, int64_t timeout_ms,
+                 const struct patience *patience, struct ml_error *err)
 {
+    if (patience->silent) {
+        ml_error_set(err, ML_BUSY, NULL, "the worker of %s does not answer", uuid);
+        return ml_error_hint(err, "end it: modload release %s", uuid);
+    }
     if (worker_starting(ctx, uuid)) {
         ml_error_set(err, ML_TIMEOUT, NULL,
                      "took longer than %lld ms: its worker is still starting",

@@ -38,8 +38,8 @@ struct ml_session {
     uint64_t sent, received; /* numbers of the last ones */
     int64_t stalled;         /* since when no answer has come (clock_ms); 0: one has */
     unsigned waits;          /* since then */
-    int step;                /* how often more time was asked for: outcome_patience() */
-    int64_t patience;        /* how long to wait beyond the deadline: see outcome_patience() */
+    struct patience late;
+    int64_t more; /* how long to wait beyond the deadline: see outcome_patience() */
     int64_t watched,
         watched_for; /* until then the supervisor sleeps, early enough for that limit */
     bool over;
@@ -89,12 +89,17 @@ static int receive_channel(struct ml_session *s, const struct ml_session_options
     BUF_AUTO payload = BUF_INIT;
     int fds[WIRE_FDS];
     size_t n_fds;
-    int64_t deadline = o->timeout_ms > 0 ? clock_ms() + o->timeout_ms : -1;
-    int got = wire_receive(s->conn, &head, &payload, fds, &n_fds, o->cancel_fd, deadline);
+    int64_t deadline;
+    int got =
+        outcome_await(s->ctx, s->uuid, s->conn, o->cancel_fd, o->timeout_ms, &s->late, &deadline);
+    if (got == 0)
+        return outcome_late(s->ctx, s->uuid, o->timeout_ms, &s->late, err);
+    if (got > 0)
+        got = wire_receive(s->conn, &head, &payload, fds, &n_fds, o->cancel_fd, deadline);
     if (got < 0 && errno == ECANCELED)
         return outcome_cancelled(err);
     if (got < 0 && errno == ETIMEDOUT)
-        return outcome_late(s->ctx, s->uuid, o->timeout_ms, err);
+        return outcome_late(s->ctx, s->uuid, o->timeout_ms, &s->late, err);
     if (got <= 0)
         return got == 0 ? outcome_gone(s->uuid, err) : outcome_receive_failed(s->uuid, errno, err);
     AUTO_CLOSE int memory = n_fds > 0 ? fds[0] : -1;
@@ -155,7 +160,7 @@ static int look_around(struct ml_session *s, struct ring_end *at, int64_t timeou
     bool gone = is_readable(s->conn, POLLRDHUP);
     int64_t now = clock_ms();
     if (gone && ring_ready(at) == 0) {
-        if (s->step > 1)
+        if (s->late.told)
             outcome_overdue(s->uuid, timeout_ms, &s->why);
         else
             outcome_gone(s->uuid, &s->why);
@@ -167,13 +172,13 @@ static int look_around(struct ml_session *s, struct ring_end *at, int64_t timeou
     }
     if (s->stalled == 0)
         s->stalled = now - LOOK_MS;
-    if (timeout_ms <= 0 || now < s->stalled + timeout_ms + GRACE_MS + s->patience)
+    if (timeout_ms <= 0 || now < s->stalled + timeout_ms + GRACE_MS + s->more)
         return 0;
-    int64_t more = outcome_patience(s->ctx, s->uuid, s->step++);
-    s->patience = clock_ms() - (s->stalled + timeout_ms + GRACE_MS) + more;
+    int64_t more = outcome_patience(s->ctx, s->uuid, timeout_ms, &s->late);
+    s->more = clock_ms() - (s->stalled + timeout_ms + GRACE_MS) + more;
     if (more > 0)
         return 0;
-    outcome_late(s->ctx, s->uuid, timeout_ms, &s->why);
+    outcome_late(s->ctx, s->uuid, timeout_ms, &s->late, &s->why);
     return end(s, err);
 }
 
@@ -356,8 +361,8 @@ int ml_session_receive(struct ml_session *s, struct ml_value *result, struct ml_
     if (number != s->received + 1)
         return broken(s, err);
     s->received++;
-    s->stalled = s->patience = 0;
-    s->step = 0;
+    s->stalled = s->more = 0;
+    s->late = (struct patience){0};
     s->waits = 0;
     int status = wire_get_outcome(&s->payload, result, err);
     s->failed = status < 0;

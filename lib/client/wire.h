@@ -16,8 +16,10 @@
  *     STATUS   := struct wire_status
  *     RELEASE  := u32 enum ml_release_mode
  *     LEAVING  := nothing; then the worker ends
- *     LATE     := nothing: the sender's calls are long past their deadline, and are to be ended
- *                 with their supervisors; answered by a STATUS
+ *     LATE     := u32: the sender's calls that have run for so many milliseconds, or else the
+ *                 oldest, are past their deadline, and are to be ended with their supervisors.
+ *                 Answered by a STATUS when these are dead; what they left is gone before the next
+ *                 question is answered
  *     CALLS    := nothing: which calls run?
  *     CANCEL   := u64: the number of a call; 0: all that run. They are ended, of a session the call
  *                 that it is at; said again some time later, with the supervisor that has not ended

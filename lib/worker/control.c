@@ -1,10 +1,12 @@
 /* Questions at the worker's control socket. Who asks is looked at once, by the kernel's word for
  * his uid; what he says is read as if anybody had said it. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -113,20 +115,44 @@ void control_accept(struct worker *w)
     w->conn[w->n_conns++] = steal_fd(&conn);
 }
 
-/* A supervisor that does not end its call in time is stopped, or traced by its call. It is our
- * child, so it is killed, and its call dies with it. It may not even have come to telling us that
- * it is no spare any more. Which one is the client's, the kernel has told: who else says so can
- * only end calls of his own process. */
-static void end_late(struct worker *w, int conn)
+/* Its death is waited for, but it is not taken in: that, and the end of what it leaves, comes with
+ * SIGCHLD, and so before the next question. */
+static void kill_late(struct worker *w, size_t i)
+{
+    siginfo_t end;
+    if (kill(w->supervisor[i], SIGKILL) < 0) /* not reaped: the number is its own */
+        return;
+    w->slot_late[w->post[i].slot] = true;
+    while (waitid(P_PID, (id_t)w->supervisor[i], &end, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+        continue;
+}
+
+/* A supervisor that does not end its call in time is stopped, traced by its call, or has more to
+ * end than it can. It is our child, so it is killed, and its call dies with it. It may not even
+ * have come to telling us that it is no spare any more. Which one is the client's, the kernel has
+ * told: who else says so can only end calls of his own process. Of several, those that had as much
+ * time; or else the oldest: it had to wait until it was taken. */
+static void end_late(struct worker *w, int conn, uint32_t limit_ms)
 {
     struct ucred peer;
     socklen_t size = sizeof peer;
+    int64_t began = clock_ms() - limit_ms;
+    size_t oldest = w->n_supervisors;
+    bool any = false;
     if (getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
         return;
-    for (size_t i = 0; i < w->n_supervisors; i++)
-        if (slot_of(w, i)->client == peer.pid)
-            w->slot_late[w->post[i].slot] =
-                kill(w->supervisor[i], SIGKILL) == 0; /* not reaped: the number is its own */
+    for (size_t i = 0; i < w->n_supervisors; i++) {
+        if (slot_of(w, i)->client != peer.pid)
+            continue;
+        if (oldest == w->n_supervisors || slot_of(w, i)->since_ms < slot_of(w, oldest)->since_ms)
+            oldest = i;
+        if (slot_of(w, i)->since_ms > began)
+            continue;
+        kill_late(w, i);
+        any = true;
+    }
+    if (!any && oldest < w->n_supervisors)
+        kill_late(w, oldest);
 }
 
 /* A supervisor that has not ended its call long after it was told is stopped as well. Of a session
@@ -195,7 +221,10 @@ static bool serve_conn(struct worker *w, int conn)
         return true;
     }
     if (got > 0 && head.type == WIRE_LATE) {
-        end_late(w, conn);
+        uint32_t limit_ms = 0;
+        if (payload.len == sizeof limit_ms)
+            memcpy(&limit_ms, payload.data, sizeof limit_ms);
+        end_late(w, conn, limit_ms);
         answer_query(w, conn);
         return true;
     }

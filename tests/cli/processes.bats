@@ -343,6 +343,36 @@ no_files() {
     wait
 }
 
+@test "processes: a worker that answers questions, but not calls, gets no more time for it" {
+    load_impostor answers
+    begun=$(date +%s%3N)
+    ml exec -t 500ms "$id" add 1 2
+    took=$(($(date +%s%3N) - begun))
+    assert_exit 124
+    assert_no_stdout
+    assert_stderr_has "did not answer within 500 ms, and was killed"
+    gone "$worker"
+    [ "$took" -lt 3500 ] || fail "it took $took ms" # of which 900 are asked for
+}
+
+@test "processes: without a time limit a call that nobody takes does not wait for ever, nor kill" {
+    given_loaded faults
+    worker=$(modload pid faults)
+    kill -STOP "$worker"
+    begin call exec -t 0 faults hangs # which was made ahead, and so is taken
+    ml exec -t 0 faults fine
+    assert_exit 75
+    assert_no_stdout
+    assert_stderr "modload: the worker of $(key_of faults) does not answer
+  hint: end it: modload release $(key_of faults)"
+    kill -CONT "$worker"
+    ml exec -t 0 faults fine
+    assert_ok
+    kill -TERM "$job_call"
+    finish call
+    assert_exit 143
+}
+
 @test "processes: what a dead worker left in the run-time directory is in nobody's way" {
     given_loaded faults
     kill -KILL "$(modload pid faults)"

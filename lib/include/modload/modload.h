@@ -682,7 +682,9 @@ struct ml_call {
  *     ML_PROTOCOL        ""                    the worker is of another version
  *     ML_DATA            ""                    code "too_large": over 64 MiB of arguments
  *     ML_IO              ""                    one of `stdio` is closed
- *     ML_BUSY            ""                    the worker's socket cannot be reached */
+ *     ML_BUSY            ""                    the worker's socket cannot be reached; or, without
+ *                                              a time limit: nobody takes the call, and the worker
+ *                                              does not answer */
 int ml_exec(struct ml_ctx *ctx, const struct ml_key *key, const struct ml_call *call,
             struct ml_value *result, struct ml_error *err);
 
