@@ -49,6 +49,8 @@ static void release_all(struct invocation *in, struct failures *failures)
         else
             in->err = (struct ml_error)ML_ERROR_INIT;
     free(all.key);
+    if (ml_release_lost(in->ctx, &in->err) < 0)
+        failures_add(failures, in);
     if (ml_sweep(in->ctx, 0, &in->err) < 0)
         failures_add(failures, in);
 }

@@ -265,6 +265,43 @@ int worker_end(struct ml_ctx *ctx, const char *uuid, struct ml_error *err)
     return lock_fd < 0 ? 0 : worker_end_at(lock_fd, 0, uuid, err);
 }
 
+/* A worker of this directory whose lock file has no name any more. proc(5) tells so by the link of
+ * its descriptor. */
+static bool is_lost(pid_t pid, const struct stat *run_dir)
+{
+    static const char ending[] = ".lock (deleted)";
+    char path[64], file[4096];
+    struct dirent *e;
+    if (!is_worker(pid) || !has_open(pid, run_dir))
+        return false;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    AUTO_CLOSEDIR DIR *dir = opendir(path);
+    while (dir != NULL && (e = readdir(dir)) != NULL) {
+        ssize_t n = fs_read_link(dirfd(dir), e->d_name, file, sizeof file);
+        if (n > (ssize_t)sizeof ending &&
+            strcmp(file + n - (ssize_t)(sizeof ending - 1), ending) == 0)
+            return true;
+    }
+    return false;
+}
+
+int ml_release_lost(struct ml_ctx *ctx, struct ml_error *err)
+{
+    struct stat run_dir;
+    struct dirent *e;
+    int n = 0, there = ctx_runtime(ctx, false, err);
+    if (there <= 0)
+        return there;
+    AUTO_CLOSEDIR DIR *proc = opendir("/proc");
+    if (proc == NULL || fstat(ctx->run_fd, &run_dir) < 0)
+        return ml_error_errno(err, 0, errno, "cannot look for workers");
+    while ((e = readdir(proc)) != NULL) {
+        pid_t pid = isdigit((unsigned char)e->d_name[0]) ? (pid_t)strtol(e->d_name, NULL, 10) : 0;
+        n += pid > 0 && is_lost(pid, &run_dir) && kill_user(pid, &run_dir);
+    }
+    return n;
+}
+
 bool worker_alive(struct ml_ctx *ctx, const char *uuid)
 {
     AUTO_CLOSE int lock_fd = open_lock(ctx, uuid, RUN_LOCK);

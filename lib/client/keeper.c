@@ -1,7 +1,7 @@
 /* Keeping a worker: one that has died is started again, one that was released, or left by itself,
- * is not. Which of the two it was is seen from what it left: who leaves takes his sockets away. A
- * keeper holds neither the worker's lock nor its sockets, only a pidfd; so there is no moment in
- * which a dead worker looks alive because of it. */
+ * is not. Which of the two it was is seen from what it left: who leaves takes his sockets away,
+ * both. A keeper holds neither the worker's lock nor its sockets, only a pidfd; so there is no
+ * moment in which a dead worker looks alive because of it. */
 #include "client/keeper.h"
 
 #include <errno.h>
@@ -140,9 +140,11 @@ static enum finding look(struct keeper *k, int *pidfd)
         return ALIVE;
     if (worker_lock(k->ctx, k->uuid, &lock, NULL) <= 0)
         return CHANGING;
-    run_file_name(k->uuid, RUN_CONTROL, name);
-    if (faccessat(k->ctx->run_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        return DIED;
+    for (enum run_file file = RUN_CONTROL; file <= RUN_CALL; file++) {
+        run_file_name(k->uuid, file, name);
+        if (faccessat(k->ctx->run_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+            return DIED;
+    }
     worker_remove_files(k->ctx, k->uuid, RUN_LOCK); /* which the look has made */
     return k->died ? DIED : LEFT;
 }

@@ -15,7 +15,7 @@
 #include "client/wire.h"
 
 /* Without a time limit of its own, who waits for somebody else's start gives up some day. */
-enum { OTHERS_MS = 10000 };
+enum { OTHERS_MS = 10000, TAIL_MS = 50 };
 
 /* The loop ends: each turn means that some other worker came or went in that moment. A file that
  * was unlinked between our open and our lock is a ghost that nobody else will look at. */
@@ -46,6 +46,25 @@ int worker_lock(struct ml_ctx *ctx, const char *uuid, int *ret_fd, struct ml_err
  * leaving. */
 typedef int try_fn(struct ml_ctx *ctx, const char *uuid, const struct ml_start *how,
                    int64_t deadline, pid_t *pid, struct ml_error *err);
+
+static bool has_name(struct ml_ctx *ctx, const char *uuid, enum run_file file)
+{
+    char name[RUN_NAME_SIZE];
+    run_file_name(uuid, file, name);
+    return faccessat(ctx->run_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Whether a worker holds the lock that nobody can ask any more, since its control socket has lost
+ * its name. One that leaves takes away that one last but the lock, and is gone in the next moment;
+ * nothing is lost if it should be killed in that. */
+static bool is_cut_off(struct ml_ctx *ctx, const char *uuid)
+{
+    AUTO_CLOSE int pidfd = worker_pidfd(ctx, uuid);
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    if (pidfd < 0 || has_name(ctx, uuid, RUN_CONTROL) || worker_starting(ctx, uuid))
+        return false;
+    return has_name(ctx, uuid, RUN_CALL) || poll(&ended, 1, TAIL_MS) == 0;
+}
 
 /* What worker_ask() did not get an answer from: one that hangs is ended, so that the next try
  * starts another one. */
@@ -82,6 +101,8 @@ static int try_load(struct ml_ctx *ctx, const char *uuid, const struct ml_start 
     int there = worker_ask(ctx, uuid, &query, &status, NULL, &why);
     if (there == 1)
         *pid = status.pid;
+    if (there == 0 && is_cut_off(ctx, uuid))
+        return worker_end(ctx, uuid, err) < 0 ? -1 : 2;
     if (there >= 0)
         return there == 1 ? 0 : 2;
     return ask_again(ctx, uuid, there, &why, err);

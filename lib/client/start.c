@@ -340,11 +340,14 @@ static int bring_up(struct ml_ctx *ctx, const char *uuid, const int given[3],
     return status;
 }
 
+/* Whoever listens where we are about to has lost his lock file, or we would not hold it: he looks
+ * when somebody comes, and leaves (worker/names.c). */
 static int start(struct ml_ctx *ctx, const char *uuid, int lock_fd, const struct ml_start *how,
                  pid_t *pid, struct ml_error *err)
 {
     AUTO_CLOSE int ready = -1;
     AUTO_CLOSE int mark = worker_mark_start(ctx, uuid, err);
+    AUTO_CLOSE int other = run_connect(ctx, uuid, RUN_CONTROL);
     AUTO_CLOSE int control = mark < 0 ? -1 : listen_at(ctx, uuid, RUN_CONTROL, err);
     AUTO_CLOSE int call = control < 0 ? -1 : listen_at(ctx, uuid, RUN_CALL, err);
     if (call < 0)

@@ -16,6 +16,7 @@
 enum {
     CONNS = 32,      /* questions at once; the oldest gives way */
     LEAVE_MS = 2000, /* what supervisors have to end their calls and say so */
+    NAMES = 3,       /* RUN_LOCK, RUN_CONTROL, RUN_CALL */
 };
 
 /* What the worker knows of a supervisor, where no plugin can write. */
@@ -58,6 +59,9 @@ struct worker {
     int turn;           /* the connection that may replace us; -1: none */
     enum { KEEPING, GIVING, GIVEN } giving;
     int64_t give_until; /* while giving: when we go on as if nothing had been asked */
+    ino_t name[NAMES];  /* the files of its names, all in one directory; 0: there was none */
+    int64_t look;       /* when to look at them next */
+    bool lost;          /* one of them is another's, or gone */
     bool draining, leave;
     bool replaced;   /* sockets, lock and files are another's */
     bool released;   /* somebody asked for it: then the log goes as well */
@@ -93,6 +97,14 @@ void record_go_on(struct worker *w);
 
 /* The last lines: what is left, and why we leave. */
 void record_end(struct worker *w);
+
+/* ---- names.c ---- */
+
+/* Which files have the names by which one gets to us. */
+void names_note(struct worker *w);
+
+/* Whether one of them has gone, or is another's. */
+bool names_lost(struct worker *w);
 
 /* ---- replace.c ---- */
 

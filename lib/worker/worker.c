@@ -271,6 +271,17 @@ static bool drained(struct worker *w)
     return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) != 0;
 }
 
+/* Whether to leave since nobody can get to us any more. Asked before each question, so that who has
+ * got here all the same is not told that all is well. */
+static bool is_lost(struct worker *w)
+{
+    if (w->replaced || !names_lost(w) || w->draining)
+        return false;
+    w->leave = w->lost = true;
+    w->why = "its files were taken away";
+    return true;
+}
+
 /* One round. The bytes of calls are read before signals are, and connections are served from the
  * last to the first, since dropping one moves those behind it. The call socket is watched only
  * while a spare is due: then a client that waits has one made at once. */
@@ -288,7 +299,7 @@ static void turn(struct worker *w)
     for (size_t i = 0; i < n; i++)
         p[POLL_FIXED + i] = (struct pollfd){.fd = w->conn[i], .events = POLLIN};
     int64_t wake = sooner(sooner(w->due, w->giving == KEEPING ? -1 : w->give_until),
-                          sooner(idle_end(w), w->part_until));
+                          sooner(sooner(idle_end(w), w->part_until), w->replaced ? -1 : w->look));
     if (poll(p, POLL_FIXED + n, clock_poll_timeout(wake)) < 0)
         return;
     if (p[1].revents != 0)
@@ -300,6 +311,11 @@ static void turn(struct worker *w)
     if (p[5].revents != 0)
         record_take_output(w);
     record_go_on(w);
+    bool asked = p[2].revents != 0 || clock_ms() >= w->look;
+    for (size_t i = 0; i < n; i++)
+        asked = asked || p[POLL_FIXED + i].revents != 0;
+    if (asked && is_lost(w))
+        return;
     for (size_t i = n; i-- > 0;)
         if (p[POLL_FIXED + i].revents != 0)
             control_serve(w, i);
@@ -342,8 +358,9 @@ static void wait_predecessors(struct worker *w)
 }
 
 /* The lock file goes last, while the lock is still held: whoever opens it in between gets a ghost,
- * which worker_lock() of client/load.c tells by its inode. The log goes when somebody has released
- * the worker; when it leaves for another reason, somebody may want to know which. */
+ * which worker_lock() of client/load.c tells by its inode. Of one that has lost a name the others
+ * stay, as of one that was killed: they may be another's already. The log goes when somebody has
+ * released the worker; when it leaves for another reason, somebody may want to know which. */
 static void remove_files(const struct worker *w)
 {
     for (enum run_file file = w->released ? RUN_LOG_OLD : RUN_CALL; (int)file >= RUN_LOCK; file--) {
@@ -367,7 +384,7 @@ static _Noreturn void leave(struct worker *w)
     if (!w->replaced)
         wait_predecessors(w);
     record_end(w);
-    if (!w->replaced)
+    if (!w->replaced && !w->lost)
         remove_files(w);
     if (w->leaving_for >= 0)
         wire_send(w->leaving_for, WIRE_LEAVING, NULL, 0, NULL, 0);
@@ -435,6 +452,7 @@ _Noreturn void worker_run(const struct worker_setup *setup)
     if (setup->replaces)
         take_place(&w);
     prctl(PR_SET_PDEATHSIG, 0); /* from now on it lives without whoever started it */
+    names_note(&w);
     w.started = w.used = clock_ms();
     say_ready(&w);
     close(setup->ready);

@@ -404,6 +404,71 @@ no_files() {
     within idle "$(key_of faults)"
 }
 
+# ---- its files go ----
+
+@test "processes: one of a worker's files is taken away: a load works at once, and the worker does not stay" {
+    key=$(key_of faults)
+    for gone in call control lock "call control" "control lock" "call control lock log log.old"; do
+        echo "without: $gone"
+        given_loaded faults
+        pid=$(modload pid faults)
+        begin call exec -t 0 faults hangs_deaf
+        for file in $gone; do
+            rm "$MODLOAD_RUNTIME_DIR"/*/"$key.$file"
+        done
+        ml load faults
+        assert_ok
+        assert_no_stderr
+        [ "$(modload pid faults)" != "$pid" ]
+        ml exec faults fine
+        assert_ok
+        assert_stdout 7
+        within gone "$pid"
+        finish call
+        assert_exit 69
+        rm call.out
+        ml exec faults fine
+        assert_ok
+        ml release faults
+        assert_ok
+        within eval '[ -z "$(processes_of "$key")" ]'
+        assert_equal "$(find "$MODLOAD_RUNTIME_DIR" ! -type d)" ""
+    done
+}
+
+@test "processes: a worker that has lost its files leaves, also if nobody comes; release --all does not wait for it" {
+    key=$(key_of faults)
+    for command in true "modload release --all"; do
+        for gone in call control lock "call control lock"; do
+            echo "$command, without: $gone"
+            given_loaded faults
+            pid=$(modload pid faults)
+            for file in $gone; do
+                rm "$MODLOAD_RUNTIME_DIR"/*/"$key.$file"
+            done
+            $command
+            [ "$command" = true ] || gone "$pid"
+            within gone "$pid"
+            ml loaded faults
+            assert_exit 1
+        done
+    done
+    modload release --all
+    assert_equal "$(find "$MODLOAD_RUNTIME_DIR" ! -type d)" ""
+}
+
+@test "processes: load --restart: a worker that has lost its files is started again" {
+    given_loaded --restart on-failure faults
+    pid=$(modload pid faults)
+    rm "$MODLOAD_RUNTIME_DIR"/*/*.call
+    within gone "$pid"
+    within modload loaded faults 2>/dev/null
+    ml exec faults fine
+    assert_ok
+    ml release faults
+    assert_ok
+}
+
 # ---- the caller goes ----
 
 @test "processes: a call that stops its supervisor is told to its caller, and nothing runs on" {

@@ -200,6 +200,8 @@ const struct row rows[] = {
 
     /* ---- modload itself ---- */
     {"removes what it can reach", "zoo/unlinks", "unlinks %V", RETURNS("5")},
+    {"removes its worker's sockets and lock", "zoo/cuts", "cuts %C", .kind = ROW_LIFE, RETURNS("3"),
+     .end = 69},
     {"calls its own worker", "zoo/itself", "calls %M %H %R %K", RETURNS("0"), .out = "5\n0\n",
      .inner = 1},
     {"calls itself, three deep", "zoo/itself", "nests %M %H %R %K 3", RETURNS("0"),

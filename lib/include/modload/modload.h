@@ -460,6 +460,11 @@ enum ml_release_mode {
 int ml_release(struct ml_ctx *ctx, const struct ml_key *key, enum ml_release_mode mode,
                struct ml_error *err);
 
+/* Ends workers to which no key leads any more, since somebody has removed their lock files: they
+ * find that out by themselves, but not at once. Looks at all processes. Returns how many there
+ * were; or -1, where the runtime directory or /proc cannot be read. */
+int ml_release_lost(struct ml_ctx *ctx, struct ml_error *err);
+
 /* Asks a worker about itself; no file is believed. Returns 1 and fills `*status`; 0 when there is
  * none; or -1 and ML_BUSY, "starting" (its constructors still run), ML_PROTOCOL (it is of another
  * version, or its answer is none). One that does not answer in 300 ms, but holds its lock, is
