@@ -99,43 +99,6 @@ int64_t worker_spare_due(const struct worker *w, int64_t in_ms)
     return w->spare != 0 || w->draining || w->giving != KEEPING ? -1 : clock_ms() + in_ms;
 }
 
-/* Children of a process that ignores SIGCHLD vanish when they end (waitpid(2)), and a handler would
- * be the plugin's: what it has set, in a constructor or a thread, is for its calls. */
-static void keep_children(struct worker *w)
-{
-    const struct sigaction plain = {.sa_handler = SIG_DFL};
-    struct sigaction found;
-    if (sigaction(SIGCHLD, &plain, &found) == 0 &&
-        (found.sa_handler != SIG_DFL || (found.sa_flags & SA_NOCLDWAIT) != 0))
-        w->child_action = found;
-}
-
-/* A fork that fails, a list that cannot grow, or too many calls at once leave us without a spare;
- * it is tried again after RETRY_MS. */
-static void make_spare(struct worker *w)
-{
-    keep_children(w);
-    size_t slot = free_slot(w);
-    pid_t pid = slot < SLOTS && make_room(w) ? fork() : -1;
-    if (pid == 0) {
-        drop_worker(w);
-        struct supervisor_setup setup = {
-            w->setup->object, w->counters, w->slots,       slot,
-            w->call,          w->taken[1], w->lifeline[0], w->may_spin,
-            w->child_action};
-        supervisor_run(&setup);
-    }
-    w->rests = false;
-    w->scarce = pid < 0;
-    w->spare = w->scarce ? 0 : pid;
-    w->due = w->scarce ? clock_ms() + RETRY_MS : -1;
-    if (w->scarce)
-        return;
-    w->slot_used[slot] = true;
-    w->post[w->n_supervisors] = (struct post){.number = ++w->last_number, .slot = (uint16_t)slot};
-    w->supervisor[w->n_supervisors++] = pid;
-}
-
 /* The spare has taken a client. Making the next one at once would take a processor, and the caches,
  * from the call that somebody waits for; when it has ended, or somebody else waits, there is time.
  * One byte per call, but several may have come: the last of them took the spare. */
@@ -219,6 +182,47 @@ static void take_in_dead(struct worker *w)
     }
     if (orphans)
         tree_end(w->supervisor, w->n_supervisors);
+}
+
+/* Children of a process that ignores SIGCHLD vanish when they end (waitpid(2)), and a handler would
+ * be the plugin's: what it has set, in a constructor or a thread, is for its calls. Setting the
+ * default discards a SIGCHLD that is pending (sigaction(3p)): so who has ended is asked for. */
+static void keep_children(struct worker *w)
+{
+    const struct sigaction plain = {.sa_handler = SIG_DFL};
+    struct sigaction found;
+    if (sigaction(SIGCHLD, NULL, &found) < 0 ||
+        (found.sa_handler == SIG_DFL && (found.sa_flags & SA_NOCLDWAIT) == 0))
+        return;
+    w->child_action = found;
+    sigaction(SIGCHLD, &plain, NULL);
+    take_in_dead(w);
+}
+
+/* A fork that fails, a list that cannot grow, or too many calls at once leave us without a spare;
+ * it is tried again after RETRY_MS. */
+static void make_spare(struct worker *w)
+{
+    keep_children(w);
+    size_t slot = free_slot(w);
+    pid_t pid = slot < SLOTS && make_room(w) ? fork() : -1;
+    if (pid == 0) {
+        drop_worker(w);
+        struct supervisor_setup setup = {
+            w->setup->object, w->counters, w->slots,       slot,
+            w->call,          w->taken[1], w->lifeline[0], w->may_spin,
+            w->child_action};
+        supervisor_run(&setup);
+    }
+    w->rests = false;
+    w->scarce = pid < 0;
+    w->spare = w->scarce ? 0 : pid;
+    w->due = w->scarce ? clock_ms() + RETRY_MS : -1;
+    if (w->scarce)
+        return;
+    w->slot_used[slot] = true;
+    w->post[w->n_supervisors] = (struct post){.number = ++w->last_number, .slot = (uint16_t)slot};
+    w->supervisor[w->n_supervisors++] = pid;
 }
 
 /* SIGCHLD does not queue (signal(7)): one may stand for many, so all that have ended are taken
