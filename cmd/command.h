@@ -64,6 +64,7 @@ struct invocation {
     bool streamed; /* some of the answer is on stdout already */
     struct ml_error err;
     struct crash_told crash;
+    struct json earlier; /* failures before `err`, of several: objects, as "errors" has them */
     int signals; /* readable when somebody wants this program to end; -1: not watched yet */
 };
 
@@ -141,7 +142,8 @@ int watch_signals(struct invocation *in);
 int failed_or_signalled(struct invocation *in);
 
 /* What went wrong with some of several things: each is tried, whatever became of those before it.
- * The last failure is told by the command's end, those before it as they come. */
+ * The last failure is told by the command's end, those before it as they come; in JSON all of them
+ * are in "errors". */
 struct failures {
     struct ml_error last;
     size_t done; /* of how many that can be said; the caller counts */

@@ -76,16 +76,15 @@ int failed(const struct invocation *in)
     return in->err.status ? in->err.status : ML_BUG;
 }
 
-static void put_error(const struct invocation *in, struct json *j)
+static void put_error(const struct ml_error *err, const struct crash_told *crash, struct json *j)
 {
-    const struct ml_error *err = &in->err;
     json_open(j, '{');
     json_pair(j, "code", err->code);
     json_pair(j, "message", err->message);
     json_pair(j, "hint", err->hint);
     if (err->outcome[0] != '\0')
         json_pair(j, "outcome", err->outcome);
-    crash_json(j, err, &in->crash);
+    crash_json(j, err, crash);
     json_close(j, '}');
 }
 
@@ -108,8 +107,10 @@ static void put_errors(const struct invocation *in, struct json *j)
 {
     json_key(j, "errors");
     json_open(j, '[');
+    buf_add(&j->out, in->earlier.out.data, in->earlier.out.len);
+    j->comma = in->earlier.out.len > 0;
     if (in->err.status != 0)
-        put_error(in, j);
+        put_error(&in->err, &in->crash, j);
     json_close(j, ']');
     json_close(j, '}');
     buf_char(&j->out, '\n');
@@ -238,14 +239,18 @@ int invocation_finish(struct invocation *in, int status)
     free(in->args);
     buf_free(&in->text);
     json_free(&in->data);
+    json_free(&in->earlier);
     crash_told_free(&in->crash);
     return status;
 }
 
 void failures_add(struct failures *failures, struct invocation *in)
 {
-    if (failures->last.status != 0)
+    static const struct crash_told none = {0};
+    if (failures->last.status != 0) {
         put_line("modload: ", failures->last.message);
+        put_error(&failures->last, &none, &in->earlier);
+    }
     failures->last = in->err;
     in->err = (struct ml_error)ML_ERROR_INIT;
 }

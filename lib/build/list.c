@@ -73,8 +73,10 @@ static int item_parse(struct reader *r, const char *text, size_t n, struct ml_li
     const cJSON *member;
     CJSON_AUTO *tree = strict_parse_part(text, n, r->label, (int)item->line, r->err);
     if (tree == NULL) {
-        if (r->err->status == ML_CONFIG) /* this is input, not configuration */
+        if (r->err->status == ML_CONFIG) { /* this is input, not configuration */
             r->err->status = ML_DATA;
+            strcpy(r->err->code, "bad_list");
+        }
         return -1;
     }
     if (!cJSON_IsObject(tree))

@@ -319,7 +319,7 @@ int twice(int n) { return 2 * n; } struct s { int x; }; void bad(struct s *p) { 
     ml export --json nowhere/file
     envelope export 73 .data null
     ml import --json file
-    envelope import 0 '.data|tojson' '{"entries":3,"changed":0,"bundles":0}'
+    envelope import 0 '.data|tojson' '{"entries":3,"changed":0,"bundles":0,"replaced":0,"names_taken":[]}'
     : >empty
     ml import --json empty
     envelope import 65 .data null

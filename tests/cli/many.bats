@@ -314,6 +314,8 @@ SH
     ml register --json --many list
     assert_exit 65
     assert_equal "$(json '[.status, .data, .exit_code]|tojson')" '["error",null,65]'
+    assert_equal "$(json '.errors|map(.code)|tojson')" '["bad_list","bad_list"]'
+    assert_equal "$(json '.errors|map(.message|split(":")[1])|tojson')" '["1","2"]'
     assert_stderr_has list:1:
     assert_stderr_has list:2:
 }
