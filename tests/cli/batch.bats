@@ -133,7 +133,7 @@ C
 }
 
 @test "batch: ten thousand calls, and results of a megabyte, come through whole" {
-    for i in {1..10000}; do echo "{\"call\":\"add\",\"args\":[$i,1],\"id\":$i}"; done >.lines
+    seq 10000 | sed 's/.*/{"call":"add","args":[&,1],"id":&}/' >.lines
     ml exec --batch math <.lines
     assert_ok
     assert_equal "$(jq -s 'length == 10000 and all(.[]; .data == .id + 1) and ([.[].id] == [range(1; 10001)])' <<<"$output")" true
@@ -207,7 +207,7 @@ C
     talk -t 0
     {
         lines '{"call":"fine","id":1}' '{"call":"hangs","id":2}'
-        for id in {3..9000}; do echo "{\"call\":\"fine\",\"id\":$id}"; done
+        seq 3 9000 | sed 's/.*/{"call":"fine","id":&}/'
     } >many
     cat many >&8 3>&- &
     hear
@@ -219,7 +219,7 @@ C
     assert_equal "$status" 69
     n=$(jq -s length rest)
     [ "$n" -ge 998 ] || fail "only $n lines"
-    for ((id = 2; id < n + 2; id++)); do echo "[$id,69]"; done >expected
+    seq 2 $((n + 1)) | sed 's/.*/[&,69]/' >expected
     jq -c '[.id, .error.exit_code]' rest | diff expected - | sed -n "1,3p;/^>/p" | head -n 12 >differences
     assert_equal "$(<differences)" ""
 }
@@ -266,7 +266,7 @@ C
 }
 
 @test "batch: a reader that goes away ends it; a caller that is killed leaves no process" {
-    for i in {1..20000}; do echo '{"call":"fine"}'; done >.lines
+    yes '{"call":"fine"}' | head -n 20000 >.lines
     { modload exec --batch faults <.lines 2>err || echo "$?" >ended; } | head -n 1 >first
     assert_equal "$(<first)" '{"status":"ok","data":7}'
     [ -s ended ]
