@@ -27,6 +27,7 @@ enum {
     END_MS = 2000,   /* between SIGKILL and the end of its last descriptor */
     OTHERS_MS = 100, /* how long others may keep the lock of a worker that has gone */
     PAUSE_MS = 16,   /* between two looks, at most */
+    AGAIN_MS = 10,   /* what one that was only just woken needs to sleep again */
     CHILDREN_SIZE = 1 << 16,
 };
 
@@ -118,20 +119,21 @@ bool worker_starting(struct ml_ctx *ctx, const char *uuid)
 
 /* ---- whether it can run ---- */
 
-/* Field 1 of schedstat, ns (Documentation/scheduler/sched-stats.rst), and the state: both of the
- * first thread, which is the one that answers. 'R' waits for a processor, 'D' for a page or a
+/* Fields 1 and 2 of schedstat, ns (Documentation/scheduler/sched-stats.rst), and the state: all of
+ * the first thread, which is the one that answers. 'R' waits for a processor, 'D' for a page or a
  * disk. */
 static bool add_share(pid_t pid, struct worker_share *sum)
 {
     char path[64];
-    unsigned long long ran;
+    unsigned long long ran, delay;
     struct proc_stat stat;
     BUF_AUTO sched = BUF_INIT;
     snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
     if (!proc_stat_read(pid, &stat) || fs_read_file(AT_FDCWD, path, &sched, 256) < 0 ||
-        sscanf(buf_text(&sched), "%llu", &ran) != 1)
+        sscanf(buf_text(&sched), "%llu %llu", &ran, &delay) != 2)
         return false;
     sum->ran_ns += ran;
+    sum->delay_ns += delay;
     sum->waits = sum->waits || stat.state == 'R' || stat.state == 'D';
     return true;
 }
@@ -160,16 +162,26 @@ bool worker_share(struct ml_ctx *ctx, const char *uuid, struct worker_share *ret
     return holder(lock_fd) == pid;
 }
 
-/* Children that have ended in between make the sum smaller, and a look at one moment is one at
- * nothing: then what counts is that somebody waits. */
+/* A child that has ended in between makes the sum smaller. */
+static int64_t grown_ms(uint64_t before_ns, uint64_t now_ns)
+{
+    return now_ns > before_ns ? (int64_t)((now_ns - before_ns) / 1000000) : 0;
+}
+
+/* The kernel counts how long one has waited when it runs at last; one that would run now, and has
+ * not, is seen as it is. Twice: our own question, or the end of it, may only just have woken it. */
 bool worker_starves(struct ml_ctx *ctx, const char *uuid, struct worker_share *share)
 {
     struct worker_share before = *share;
-    if (!worker_share(ctx, uuid, share) || !share->waits)
+    if (!worker_share(ctx, uuid, share))
         return false;
-    int64_t ran_ms =
-        share->ran_ns > before.ran_ns ? (int64_t)((share->ran_ns - before.ran_ns) / 1000000) : 0;
-    return before.at_ms == 0 || ran_ms * 2 <= share->at_ms - before.at_ms;
+    int64_t wall_ms = before.at_ms == 0 ? 0 : share->at_ms - before.at_ms;
+    if (wall_ms > 0 && grown_ms(before.delay_ns, share->delay_ns) * 2 >= wall_ms)
+        return true;
+    if (!share->waits || (wall_ms > 0 && grown_ms(before.ran_ns, share->ran_ns) * 2 > wall_ms))
+        return false;
+    clock_sleep_ms(AGAIN_MS);
+    return worker_share(ctx, uuid, share) && share->waits;
 }
 
 /* ---- its end ---- */

@@ -96,17 +96,17 @@ int worker_pid(struct ml_ctx *ctx, const char *uuid, pid_t *ret);
 
 /* What a worker and its supervisors have had of the processors. */
 struct worker_share {
-    uint64_t ran_ns;
-    int64_t at_ms; /* when that was (clock_ms); 0: never */
-    bool waits;    /* one of them would run, or waits for a disk */
+    uint64_t ran_ns, delay_ns; /* the time that they had, and for which they had to wait */
+    int64_t at_ms;             /* when that was (clock_ms); 0: never */
+    bool waits;                /* one of them would run, or waits for a disk */
 };
 
 /* False: there is none, or the kernel does not tell. */
 bool worker_share(struct ml_ctx *ctx, const char *uuid, struct worker_share *ret);
 
 /* Whether one of them would run, and they had less than half of a processor since they were looked
- * at last: the kernel's word, which a plugin cannot put into its mouth. `*share` is what there is
- * now; zeroed, there was no look before. */
+ * at last, or had to wait for half of that time: the kernel's word, which a plugin cannot put into
+ * its mouth. `*share` is what there is now; zeroed, there was no look before. */
 bool worker_starves(struct ml_ctx *ctx, const char *uuid, struct worker_share *share);
 
 /* How a worker is asked. */
