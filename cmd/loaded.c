@@ -25,9 +25,9 @@ const struct command command_loaded = {
     .summary = "say by the exit code whether an entry has a worker",
     .help =
         "0 is yes, 1 is no, 75 is not yet: it is starting; prints nothing. The worker itself is "
-        "asked: "
-        "a dead one is never\n"
-        "a yes. One that does not answer is there: calls of it wait, 'modload release' ends it.",
+        "asked: a dead one is\n"
+        "never a yes. One that does not answer is there: calls of it wait, 'modload release' ends "
+        "it.",
     .example = "modload loaded math || modload load math",
     .min_args = 1,
     .max_args = 1,

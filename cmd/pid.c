@@ -32,8 +32,8 @@ const struct command command_pid = {
     .args = "U",
     .summary = "print the process id of an entry's worker",
     .help = "As the kernel tells it of the worker's lock, so also of one that does not answer. "
-            "Exit 69 when there is none, 75\n"
-            "while it is starting.",
+            "Exit 69 when there is none,\n"
+            "75 while it is starting.",
     .example = "modload pid math",
     .min_args = 1,
     .max_args = 1,
