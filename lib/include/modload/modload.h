@@ -585,7 +585,8 @@ struct ml_value {
 void ml_value_done(struct ml_value *value);
 
 /* What is known of the moment at which a call crashed: taken down when the signal came, told by the
- * call's supervisor when it was dead. It says what the plugin's process had left in its registers
+ * call's supervisor when it was dead. Nothing is, where the plugin had blocked that signal or set
+ * an action of its own for it: the signal alone is known then. It says what the plugin's process had left in its registers
  * and on its stack, so it may be as wrong as that process had gone. */
 struct ml_crash {
     /* That it died of; 0: nothing is known, and nothing else here counts. */
@@ -622,7 +623,9 @@ struct ml_limits {
      * steps of 10. */
     uint64_t cpu_ms;
     /* Bytes of memory: what is in no file, or shared without one; what processes share counts
-     * once. */
+     * once. What is in a file does not count, be it one in memory (memfd_create(2), tmpfs). A
+     * function that fails by itself while errno is ENOMEM, under such a limit, is told as over
+     * it. */
     uint64_t memory;
     /* Bytes on standard output and standard error, together. They are pipes then: what is within
      * the limit arrives before the outcome does, but in a session, where it may come after it. */
