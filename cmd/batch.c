@@ -328,7 +328,8 @@ static int turn(struct batch *b)
 
 /* Who has lost his supervisor alone, which a plugin can kill, goes on in a session of its own: what
  * was sent is answered, since some of it may have begun, and the rest of the lines is not lost. Not
- * where the next session ends as well before a line of it was answered. 0; -1: there is no other. */
+ * where the next session ends as well before a line of it was answered. 0; -1: there is no other.
+ */
 static int go_on(struct batch *b)
 {
     const struct ml_error lost = b->in->err;

@@ -65,7 +65,7 @@ struct invocation {
     struct ml_error err;
     struct crash_told crash;
     struct json earlier; /* failures before `err`, of several: objects, as "errors" has them */
-    int signals; /* readable when somebody wants this program to end; -1: not watched yet */
+    int signals;         /* readable when somebody wants this program to end; -1: not watched yet */
 };
 
 /* ---- options ---- */

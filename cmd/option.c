@@ -243,7 +243,7 @@ int option_call(struct invocation *in, struct call_options *ret)
 {
     struct ml_limits *l = &ret->limits;
     *ret = (struct call_options){.timeout_default = !option_given(in, "timeout"),
-                                  .last = option_given(in, "release")};
+                                 .last = option_given(in, "release")};
     if (option_duration(in, "timeout", DEFAULT_TIMEOUT_MS, &ret->timeout_ms) < 0 ||
         limit_time(in, "cpu", &l->cpu_ms) < 0 || limit_size(in, "memory", &l->memory) < 0 ||
         limit_size(in, "output", &l->output) < 0 || limit_count(in, "files", &l->descriptors) < 0)

@@ -93,8 +93,8 @@ static void child_signals(void)
 
 /* Whatever fails before the program runs is told to the parent by its errno. The group first: until
  * then a signal from the terminal would reach both. The descriptors that are left, our caller's own
- * too, are closed by exec, which CLOEXEC on all of them does without a loop. It does not go on before
- * it has a guard: what it starts would outlive us. */
+ * too, are closed by exec, which CLOEXEC on all of them does without a loop. It does not go on
+ * before it has a guard: what it starts would outlive us. */
 static _Noreturn void child_run(const struct child_spec *spec, const char *path, pid_t parent,
                                 int report, const int go[2])
 {
@@ -277,8 +277,9 @@ int child_wait(struct child *child, int64_t deadline_ms, struct child_end *ret,
     return 0;
 }
 
-/* Waits until there is something to read. 1; 0 when the deadline is here; -1 with errno. When the program
- * itself has ended, whatever it left running is killed, since that may hold the pipe open for ever.
+/* Waits until there is something to read. 1; 0 when the deadline is here; -1 with errno. When the
+ * program itself has ended, whatever it left running is killed, since that may hold the pipe open
+ * for ever.
  */
 static int capture_poll(const struct child *child, struct pollfd ready[3], int64_t deadline_ms)
 {

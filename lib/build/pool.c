@@ -1,6 +1,6 @@
-/* Several builds at once. One at a time needs no thread. Each thread has a context of its own: one is for one thread at a time.
- * What they hold passes to the caller's context at the end, so no gc takes a bundle away before it
- * is registered. */
+/* Several builds at once. One at a time needs no thread. Each thread has a context of its own: one
+ * is for one thread at a time. What they hold passes to the caller's context at the end, so no gc
+ * takes a bundle away before it is registered. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -24,8 +24,8 @@ static void result_take(const struct store_change *c, struct ml_register_result 
 
 /* ---- registering ---- */
 
-/* What a bundle calls itself: asked for once, however many entries get it; and it is held until they
- * have it, where nobody does already. */
+/* What a bundle calls itself: asked for once, however many entries get it; and it is held until
+ * they have it, where nobody does already. */
 struct plugin {
     int hold;
     char bundle[ML_BUNDLE_ID_SIZE], name[ML_NAME_SIZE], text[STORE_PLUGIN_SIZE];

@@ -105,10 +105,7 @@ static bool name_of(const char *line, size_t n, bool marked, char name[PATH_MAX]
     size_t len = 0;
     for (size_t i = 0; i < n && len < PATH_MAX - 1; i++) {
         bool mark = marked && line[i] == '\\' && ++i < n;
-        name[len++] = !mark             ? line[i]
-                      : line[i] == 'n' ? '\n'
-                      : line[i] == 'r' ? '\r'
-                                       : line[i];
+        name[len++] = !mark ? line[i] : line[i] == 'n' ? '\n' : line[i] == 'r' ? '\r' : line[i];
     }
     name[len] = '\0';
     return len > 0 && len < PATH_MAX - 1 && strlen(name) == len;

@@ -37,8 +37,8 @@ struct worker {
      * all of them are. */
     int lifeline[2];
     struct sigaction child_action; /* the plugin's for SIGCHLD */
-    int signals;       /* signalfd: SIGCHLD, SIGTERM */
-    pid_t spare;       /* the supervisor whose call waits for a client; 0: none */
+    int signals;                   /* signalfd: SIGCHLD, SIGTERM */
+    pid_t spare;                   /* the supervisor whose call waits for a client; 0: none */
     int64_t due;       /* when to make one at the latest; -1: there is one, or none is wanted */
     int64_t used;      /* when the last call ended, or somebody said that he is about to call */
     bool rests;        /* somebody is about to release us: no spare before `due`, or a client */

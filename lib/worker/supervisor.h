@@ -52,8 +52,8 @@ struct supervised {
     struct handover handover;
     int fds[HANDOVER_FDS];
     uint32_t timeout_ms; /* of the call that runs */
-    siginfo_t end; /* of the call; all 0 where somebody else has taken it in */
-    struct rusage used; /* by the call's own process, when it has ended */
+    siginfo_t end;       /* of the call; all 0 where somebody else has taken it in */
+    struct rusage used;  /* by the call's own process, when it has ended */
     struct ml_limits limits;
     enum limit over; /* the limit that ENDED_LIMIT stands for */
     struct limits_watch watch;

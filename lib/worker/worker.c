@@ -208,10 +208,9 @@ static void make_spare(struct worker *w)
     pid_t pid = slot < SLOTS && make_room(w) ? fork() : -1;
     if (pid == 0) {
         drop_worker(w);
-        struct supervisor_setup setup = {
-            w->setup->object, w->counters, w->slots,       slot,
-            w->call,          w->taken[1], w->lifeline[0], w->may_spin,
-            w->child_action};
+        struct supervisor_setup setup = {w->setup->object, w->counters, w->slots,       slot,
+                                         w->call,          w->taken[1], w->lifeline[0], w->may_spin,
+                                         w->child_action};
         supervisor_run(&setup);
     }
     w->rests = false;
@@ -375,7 +374,8 @@ static void remove_files(const struct worker *w)
 }
 
 /* By the end of the lifeline every supervisor learns that it is to end its call, and by what is
- * said before that this is no accident; it tells its client why. LEAVING is sent when all is done: the client waits for our end after it. */
+ * said before that this is no accident; it tells its client why. LEAVING is sent when all is done:
+ * the client waits for our end after it. */
 static _Noreturn void leave(struct worker *w)
 {
     control_turn_away(w);

@@ -11,7 +11,8 @@ const char *const fault_files[][2] = {
     {"built.json", "{\"key\":\"%1\",\"path\":\"zeta.c\",\"name\":\"zeta\"}\n"
                    "{\"key\":\"%4\",\"path\":\"epsilon.so\"}\n"
                    "{\"key\":\"%2\",\"bundle\":\"%B\",\"name\":\"two\"}\n"},
-    {"zeta.c", "/* One that is built while it is looked at. */\nint zeta(int x) { return x * 2; }\n"},
+    {"zeta.c",
+     "/* One that is built while it is looked at. */\nint zeta(int x) { return x * 2; }\n"},
 };
 const size_t n_fault_files = sizeof fault_files / sizeof *fault_files;
 
@@ -42,8 +43,8 @@ const struct fault_case fault_cases[] = {
     {"register --many", TWO, "register --many many.json", BOTH, MANY, 0, 0},
     {"register --many, into nothing", "", "register --many many.json", "",
      "1:C:gamma 4:D:delta 3:B:three 2:B:two 6:A:alpha", 0, 0},
-    {"register --many, with what has to be built", TWO, "register --many built.json -j1", BOTH, NULL,
-     CASE_LOOSE, 0},
+    {"register --many, with what has to be built", TWO, "register --many built.json -j1", BOTH,
+     NULL, CASE_LOOSE, 0},
     {"register, from a source", "register %1 %A", "register %1 zeta.c", "1:A:alpha", NULL,
      CASE_LOOSE, 0},
     {"rollback", HISTORY, "rollback %1 1", THIRD, "1:A:alpha 2:D:delta", 0, 0},

@@ -34,10 +34,9 @@ static struct {
 static int is_packer(const void *caller)
 {
     Dl_info info;
-    return dladdr(caller, &info) != 0 &&
-           (strstr(info.dli_fname, "/libarchive.so") != NULL ||
-            strstr(info.dli_fname, "/libzstd.so") != NULL ||
-            strstr(info.dli_fname, "/ld-linux") != NULL);
+    return dladdr(caller, &info) != 0 && (strstr(info.dli_fname, "/libarchive.so") != NULL ||
+                                          strstr(info.dli_fname, "/libzstd.so") != NULL ||
+                                          strstr(info.dli_fname, "/ld-linux") != NULL);
 }
 
 static int fails(const void *caller)

@@ -31,7 +31,7 @@ enum {
     CALLS_PER_KILL = 3,
     PATIENCE_MS = 60000, /* for somebody to be killed */
     SHORTLY_MS = 1000,
-    HURRY = -10,         /* the niceness of who kills: among so many it would hardly get its turn */
+    HURRY = -10, /* the niceness of who kills: among so many it would hardly get its turn */
 };
 
 /* What was killed; which is also what becomes of a caller. */
@@ -146,7 +146,8 @@ static bool was_killed(const struct storm *s, enum role role, pid_t pid, int64_t
         const struct killing *k = &s->log->killing[i];
         if (k->ms < from - 2 * SHORTLY_MS)
             return false;
-        if (k->ms >= from - SHORTLY_MS && k->ms <= to && k->role == role && (pid == 0 || k->pid == pid))
+        if (k->ms >= from - SHORTLY_MS && k->ms <= to && k->role == role &&
+            (pid == 0 || k->pid == pid))
             return true;
     }
     return false;

@@ -586,8 +586,8 @@ void ml_value_done(struct ml_value *value);
 
 /* What is known of the moment at which a call crashed: taken down when the signal came, told by the
  * call's supervisor when it was dead. Nothing is, where the plugin had blocked that signal or set
- * an action of its own for it: the signal alone is known then. It says what the plugin's process had left in its registers
- * and on its stack, so it may be as wrong as that process had gone. */
+ * an action of its own for it: the signal alone is known then. It says what the plugin's process
+ * had left in its registers and on its stack, so it may be as wrong as that process had gone. */
 struct ml_crash {
     /* That it died of; 0: nothing is known, and nothing else here counts. */
     int signal;

@@ -1,4 +1,5 @@
-/* Its constructor says that it does not want to hear of children, which then vanish when they end. */
+/* Its constructor says that it does not want to hear of children, which then vanish when they end.
+ */
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
