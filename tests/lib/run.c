@@ -49,6 +49,12 @@ void run_init(void)
     sigaddset(&chld, SIGCHLD);
     sigprocmask(SIG_BLOCK, &chld, NULL);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+/* New files each time: what an earlier command has left, a call whose caller was killed, may write
+ * to those that it was given for some time yet. */
+static void make_output(void)
+{
     for (int i = 0; i < 2; i++) {
         if (output[i] >= 0)
             close(output[i]);
@@ -94,9 +100,7 @@ static _Noreturn void child_start(const char *const *argv, const struct run_how 
 
 pid_t run_start(const char *const *argv, const struct run_how *how)
 {
-    for (int i = 0; i < 2; i++)
-        if (ftruncate(output[i], 0) < 0 || lseek(output[i], 0, SEEK_SET) < 0)
-            give_up("cannot empty the output: %s", strerror(errno));
+    make_output();
     pid_t pid = fork();
     if (pid < 0)
         give_up("cannot fork: %s", strerror(errno));
