@@ -36,7 +36,7 @@ struct row {
     enum row_kind kind;
 
     int code;              /* the exit code */
-    const char *error;     /* errors[0].code of the JSON answer */
+    const char *error;     /* errors[0].code of the JSON answer; "one|other": either may be */
     const char *outcome;   /* errors[0].outcome */
     const char *data;      /* its data */
     const char *out, *err; /* what comes out without --json, besides modload's own words: all
