@@ -3,9 +3,9 @@
  * NOMEM_COUNT names a file that is told how many there were. What the program starts is spared, and
  * so are libcrypto, of which that of OpenSSL 3.0 dies of a lock that it did not get, and libdw, of
  * which that of elfutils 0.188 reads an abbreviation for which it had no room. Where archives are
- * written, so are the loader, which ends the process with 127, libarchive, of which that of 3.6
- * takes a text that it could not convert for one, and libzstd, of which that of 1.5 frees what it
- * has not got. */
+ * packed or unpacked, so are the loader, which ends the process with 127, libarchive, of which that
+ * of 3.6 takes a text that it could not convert for one, and libzstd, of which that of 1.5 frees
+ * what it has not got. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
@@ -27,7 +27,7 @@ static struct {
         char *begin, *end;
     } spared[4]; /* code whose requests do not count */
     int n_spared;
-    int writes; /* the command writes archives */
+    int packs; /* the command reads or writes archives */
 } state;
 
 /* They are mapped when they are needed first. */
@@ -47,7 +47,7 @@ static int fails(const void *caller)
     for (int i = 0; i < state.n_spared; i++)
         if (code >= state.spared[i].begin && code < state.spared[i].end)
             return 0;
-    if (state.writes && is_packer(caller))
+    if (state.packs && is_packer(caller))
         return 0;
     int n = __atomic_add_fetch(&state.n, 1, __ATOMIC_RELAXED);
     if (state.at == 0 || n < state.at || (n > state.at && !state.on))
@@ -122,7 +122,7 @@ static int begin(int argc, char **argv, char **envp)
     unsetenv("NOMEM_COUNT");
     dl_iterate_phdr(find_spared, "/libcrypto.so");
     dl_iterate_phdr(find_spared, "/libdw.so");
-    state.writes = argc > 1 && strcmp(argv[1], "export") == 0;
+    state.packs = argc > 1 && (strcmp(argv[1], "export") == 0 || strcmp(argv[1], "import") == 0);
     state.begun = 1;
     return real_main(argc, argv, envp);
 }
