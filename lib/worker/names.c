@@ -3,6 +3,7 @@
  * worker, or another one is started beside it. So it looks whether they are still its own, when it
  * is asked something and otherwise now and then, and leaves when one is not. No inotify: a user has
  * 128 of them for all his programs (inotify(7), max_user_instances). */
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -36,7 +37,9 @@ bool names_lost(struct worker *w)
     w->look = clock_ms() + LOOK_MS;
     for (size_t i = 0; i < NAMES; i++) {
         struct stat st;
-        if (!look(w, i, &st) || st.st_ino != w->name[i])
+        bool there = look(w, i, &st);
+        /* Where it cannot be told for now, for want of memory or of a disk, the next look tells. */
+        if (there ? st.st_ino != w->name[i] : errno == ENOENT || errno == ENOTDIR)
             return true;
     }
     return false;

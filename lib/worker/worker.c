@@ -285,8 +285,24 @@ static bool is_lost(struct worker *w)
     return true;
 }
 
-/* One round. The bytes of calls are read before signals are, and connections are served from the
- * last to the first, since dropping one moves those behind it. The call socket is watched only
+/* What the control socket and the `n` connections from it have. They are served from the last to
+ * the first, since dropping one moves those behind it. False: we are lost, and leave. */
+static bool take_in_questions(struct worker *w, const struct pollfd *p, size_t n)
+{
+    bool asked = p[2].revents != 0 || clock_ms() >= w->look;
+    for (size_t i = 0; i < n; i++)
+        asked = asked || p[POLL_FIXED + i].revents != 0;
+    if (asked && is_lost(w))
+        return false;
+    for (size_t i = n; i-- > 0;)
+        if (p[POLL_FIXED + i].revents != 0)
+            control_serve(w, i);
+    if (p[2].revents != 0)
+        control_accept(w);
+    return true;
+}
+
+/* One round. The bytes of calls are read before signals are. The call socket is watched only
  * while a spare is due: then a client that waits has one made at once. */
 static void turn(struct worker *w)
 {
@@ -314,16 +330,8 @@ static void turn(struct worker *w)
     if (p[5].revents != 0)
         record_take_output(w);
     record_go_on(w);
-    bool asked = p[2].revents != 0 || clock_ms() >= w->look;
-    for (size_t i = 0; i < n; i++)
-        asked = asked || p[POLL_FIXED + i].revents != 0;
-    if (asked && is_lost(w))
+    if (!take_in_questions(w, p, n))
         return;
-    for (size_t i = n; i-- > 0;)
-        if (p[POLL_FIXED + i].revents != 0)
-            control_serve(w, i);
-    if (p[2].revents != 0)
-        control_accept(w);
     replace_go_on(w);
     if (idle_end(w) >= 0 && clock_ms() >= idle_end(w)) {
         w->why = "idle";
