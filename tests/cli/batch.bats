@@ -211,7 +211,7 @@ C
     } >many
     cat many >&8 3>&- &
     hear
-    until [ "$(sed -n 's/^rchar: //p' "/proc/$talker/io")" -gt "$(head -n 1000 many | wc -c)" ]; do sleep 0.01; done
+    within eval '[ "$(sed -n "s/^rchar: //p" "/proc/$talker/io")" -gt "$(head -n 1000 many | wc -c)" ]'
     kill -KILL "$(modload pid faults)"
     cat <&9 >rest
     wait "$talker" || status=$?
