@@ -24,28 +24,40 @@ int store_history(struct store *store, const char *uuid,
     return status;
 }
 
-static int uuid_compare(const void *a, const void *b)
+/* For qsort(3), of pointers into one array: by key, and of one key as they came. */
+static int key_compare(const void *a, const void *b)
 {
     const struct store_record *const *x = a, *const *y = b;
-    return strcmp((*x)->uuid, (*y)->uuid);
+    int order = strcmp((*x)->uuid, (*y)->uuid);
+    return order != 0 ? order : (*x < *y ? -1 : *x > *y);
 }
 
+/* Whether a record is the last generation of its key: what the entry is, or will be. */
+static bool is_newest(const struct store_record **by_key, size_t n, size_t i)
+{
+    for (size_t k = i + 1; k < n && strcmp(by_key[k]->uuid, by_key[i]->uuid) == 0; k++)
+        if (record_is_generation(by_key[k]))
+            return false;
+    return record_is_generation(by_key[i]);
+}
+
+/* By key: which of two entries was changed first is nothing that either of them knows. */
 static int each_in_log(struct store *store, unsigned shard,
                        int (*each)(const struct store_record *record, bool newest, void *arg),
                        void *arg, struct ml_error *err)
 {
     LOG_AUTO log = {.n = 0};
-    size_t n;
     if (log_read(store, shard, NULL, &log) < 0)
         return store_errno(err, "cannot read the history of '%s'", store->home);
-    AUTO_FREE const struct store_record **newest = newest_records(&log, &n);
-    int status = newest == NULL ? ml_error_memory(err) : 0;
-    for (size_t i = 0; i < log.n && status == 0; i++) {
-        const struct store_record *r = &log.records[i];
-        const struct store_record **of_key =
-            n > 0 ? bsearch(&r, newest, n, sizeof *newest, uuid_compare) : NULL;
-        status = each(r, of_key != NULL && *of_key == r, arg);
-    }
+    AUTO_FREE const struct store_record **by_key = malloc((log.n + 1) * sizeof *by_key);
+    if (by_key == NULL)
+        return ml_error_memory(err);
+    for (size_t i = 0; i < log.n; i++)
+        by_key[i] = &log.records[i];
+    qsort(by_key, log.n, sizeof *by_key, key_compare);
+    int status = 0;
+    for (size_t i = 0; i < log.n && status == 0; i++)
+        status = each(by_key[i], is_newest(by_key, log.n, i), arg);
     return status;
 }
 
@@ -117,22 +129,6 @@ struct adoption {
     char time[STORE_TIME_SIZE];
     struct journal journal;
 };
-
-static int adopt_compare(const void *a, const void *b)
-{
-    const struct store_record *const *x = a, *const *y = b;
-    int order = strcmp((*x)->uuid, (*y)->uuid);
-    return order != 0 ? order : (*x < *y ? -1 : *x > *y);
-}
-
-/* Whether a record is the last generation of its key: what the entry will be. */
-static bool is_newest(const struct store_record **index, size_t n, size_t i)
-{
-    for (size_t k = i + 1; k < n && strcmp(index[k]->uuid, index[i]->uuid) == 0; k++)
-        if (record_is_generation(index[k]))
-            return false;
-    return record_is_generation(index[i]);
-}
 
 static int text_compare(const void *a, const void *b)
 {
@@ -299,7 +295,7 @@ int store_adopt(struct store *store, struct store_arrival *arrival, struct ml_er
         return ml_error_memory(err);
     for (size_t i = 0; i < arrival->n; i++)
         index[i] = &arrival->records[i];
-    qsort(index, arrival->n, sizeof *index, adopt_compare);
+    qsort(index, arrival->n, sizeof *index, key_compare);
     utc_text(a.time, time(NULL));
     arrival->n_entries = arrival->n_changed = 0;
     AUTO_CLOSE int lock = store_write_lock(store, err);

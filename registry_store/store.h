@@ -136,8 +136,8 @@ int store_history(struct store *store, const char *uuid,
 int store_each_removed(struct store *store, int (*each)(const struct store_entry *entry, void *arg),
                        void *arg, struct ml_error *err);
 
-/* As store_history() for all entries, those that were taken out among them, shard by shard; each
- * entry's lines are in order, and `newest` is the one that says what it is now. As of one moment:
+/* As store_history() for all entries, those that were taken out among them, by key; each entry's
+ * lines are in order, and `newest` is the one that says what it is now. As of one moment:
  * no change is half in it, where the write lock may be had. */
 int store_each_record(struct store *store,
                       int (*each)(const struct store_record *record, bool newest, void *arg),

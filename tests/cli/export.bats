@@ -25,6 +25,32 @@ load transfer
     cmp file back
 }
 
+# In one file of histories, changed in turns.
+@test "export: the same content gives the same bytes, whichever entry was changed first" {
+    local first=b2000000-0000-4000-8000-00000000000a
+    versions x 1 $first
+    modload pin v 2
+    versions x 2 $first
+    modload rollback w 1
+    versions w 2 b2000000-0000-4000-8000-00000000000b
+    versions x 3 $first
+    modload unregister x
+    modload export file
+    export MODLOAD_HOME=$there
+    ml import file
+    assert_ok
+    modload export back
+    cmp file back
+    for entry in v w $first; do
+        ml history --json $entry
+        MODLOAD_HOME=$here modload history --json $entry >said
+        assert_equal "$output" "$(<said)"
+    done
+    ml import file
+    assert_ok
+    assert_stderr "modload: imported 4 entries, 0 of them new or changed, and 0 new bundles"
+}
+
 @test "export: some entries" {
     ml export part w "$id"
     assert_ok

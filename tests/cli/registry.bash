@@ -1,6 +1,6 @@
 # What files about changes of the registry share: `load helpers`, `load plugins`, then `load registry`.
 #
-#   versions NAME N           registers NAME N times, each time with other code: v() returns 1, 2 ... N. Sets $id
+#   versions NAME N [KEY]     registers NAME N times, each time with other code: v() returns 1, 2 ... N. Sets $id
 #   generation U N            prints the bundle of generation N
 #   generations U             how many there are
 #   snapshot [PART...]        all of the registry, or entries, names ...: every path with mode, times, target and digest;
@@ -21,7 +21,7 @@
 
 versions() {
     local i
-    id=$(modload uuid)
+    id=${3:-$(modload uuid)}
     for ((i = 1; i <= $2; i++)); do
         modload register --name "$1" "$id" -e "int v(void) { return $i; }" 3>&- || return 1
     done

@@ -12,10 +12,11 @@
 
 setup_file() {
     export MODLOAD_HOME=$BATS_FILE_TMPDIR/home MODLOAD_RUNTIME_DIR=$BATS_FILE_TMPDIR/run PATH=$MODLOAD_BUILD/bin:$PATH
-    versions v 2
+    # Each in a file of histories of its own: two in one may be there in another order than here.
+    versions v 2 1d000000-0000-4000-8000-00000000000a
     modload pin v 1
-    modload register --name w "$(modload uuid)" -e 'int v(void) { return 7; }' 3>&-
-    modload register --name gone "$(modload uuid)" -e 'int v(void) { return 8; }' 3>&-
+    modload register --name w b2000000-0000-4000-8000-00000000000b -e 'int v(void) { return 7; }' 3>&-
+    modload register --name gone 62000000-0000-4000-8000-00000000000c -e 'int v(void) { return 8; }' 3>&-
     key_of gone >"$BATS_FILE_TMPDIR/gone"
     modload unregister gone
     modload export "$BATS_FILE_TMPDIR/file" # the registry has four bundles
