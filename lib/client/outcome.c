@@ -10,38 +10,29 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "base/call-end.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/scope.h"
 #include "client/start.h"
 #include "client/wire.h"
 
-static int outcome_set(struct ml_error *err, const char *outcome)
-{
-    if (err != NULL)
-        snprintf(err->outcome, sizeof err->outcome, "%s", outcome);
-    return -1;
-}
-
 int outcome_not_loaded(const char *uuid, struct ml_error *err)
 {
-    ml_error_set(err, ML_NOT_LOADED, NULL, "%s is not loaded", uuid);
-    ml_error_hint(err, "load it: modload load %s", uuid);
-    return outcome_set(err, "not_loaded");
+    call_error_set(err, CALL_NOT_LOADED, 0, "%s is not loaded", uuid);
+    return ml_error_hint(err, "load it: modload load %s", uuid);
 }
 
 int outcome_gone(const char *uuid, struct ml_error *err)
 {
-    ml_error_set(err, ML_NOT_LOADED, "worker_gone",
-                 "the worker of %s, or the supervisor of the call, went away during it", uuid);
-    ml_error_hint(err, "load it again: modload load %s", uuid);
-    return outcome_set(err, "not_loaded");
+    call_error_set(err, CALL_WORKER_GONE, 0,
+                   "the worker of %s, or the supervisor of the call, went away during it", uuid);
+    return ml_error_hint(err, "load it again: modload load %s", uuid);
 }
 
 int outcome_cancelled(struct ml_error *err)
 {
-    ml_error_set(err, ML_SIGNAL + SIGINT, "cancelled", "the call was cancelled");
-    return outcome_set(err, "cancelled");
+    return call_error_set(err, CALL_CANCELLED, 0, "the call was cancelled");
 }
 
 /* ---- waiting ---- */
@@ -136,11 +127,10 @@ int outcome_await(struct ml_ctx *ctx, const char *uuid, int fd, int cancel_fd, i
 
 int outcome_overdue(const char *uuid, int64_t timeout_ms, struct ml_error *err)
 {
-    ml_error_set(err, ML_TIMEOUT, NULL,
-                 "took longer than %lld ms, and its supervisor did not end it",
-                 (long long)timeout_ms);
-    ml_error_hint(err, "give it more time: -t 30s; or end its worker: modload release %s", uuid);
-    return outcome_set(err, "timeout");
+    call_error_set(err, CALL_LATE, 0, "took longer than %lld ms, and its supervisor did not end it",
+                   (long long)timeout_ms);
+    return ml_error_hint(err, "give it more time: -t 30s; or end its worker: modload release %s",
+                         uuid);
 }
 
 int outcome_late(struct ml_ctx *ctx, const char *uuid, int64_t timeout_ms,
@@ -151,20 +141,16 @@ int outcome_late(struct ml_ctx *ctx, const char *uuid, int64_t timeout_ms,
         return ml_error_hint(err, "end it: modload release %s", uuid);
     }
     if (worker_starting(ctx, uuid)) {
-        ml_error_set(err, ML_TIMEOUT, NULL,
-                     "took longer than %lld ms: its worker is still starting",
-                     (long long)timeout_ms);
-        ml_error_hint(err, "wait until it is loaded: modload load %s", uuid);
-        return outcome_set(err, "timeout");
+        call_error_set(err, CALL_LATE, 0, "took longer than %lld ms: its worker is still starting",
+                       (long long)timeout_ms);
+        return ml_error_hint(err, "wait until it is loaded: modload load %s", uuid);
     }
     bool killed = worker_end(ctx, uuid, NULL) > 0;
-    ml_error_set(err, ML_TIMEOUT, NULL, "the worker of %s did not answer within %lld ms%s", uuid,
-                 (long long)timeout_ms, killed ? ", and was killed" : "");
+    call_error_set(err, CALL_LATE, 0, "the worker of %s did not answer within %lld ms%s", uuid,
+                   (long long)timeout_ms, killed ? ", and was killed" : "");
     if (killed)
-        ml_error_hint(err, "load it again: modload load %s", uuid);
-    else
-        ml_error_hint(err, "start it anew: modload reload %s", uuid);
-    return outcome_set(err, "timeout");
+        return ml_error_hint(err, "load it again: modload load %s", uuid);
+    return ml_error_hint(err, "start it anew: modload reload %s", uuid);
 }
 
 /* A connection that broke counts as a worker that has gone. */
@@ -192,11 +178,12 @@ void outcome_context(const char *function, const char *uuid, struct ml_error *er
 {
     if (err == NULL)
         return;
-    if (strcmp(err->outcome, "undefined_function") == 0 && err->hint[0] == '\0')
+    enum call_end is = call_end_of(err);
+    if (is == CALL_UNDEFINED && err->hint[0] == '\0')
         ml_error_hint(err, "see what it has: modload info %s", uuid);
-    bool failed = strcmp(err->outcome, "plugin_error") == 0;
-    if (failed && err->status == ML_FAILED && strcmp(err->code, "exited") != 0)
+    if (is == CALL_FAILED && strcmp(err->code, call_classes[CALL_EXITED].code) != 0)
         ml_error_wrap(err, "%s", err->code);
-    if (failed || strcmp(err->outcome, "timeout") == 0 || strcmp(err->outcome, "cancelled") == 0)
+    if (is == CALL_FAILED || is == CALL_CRASHED || is == CALL_OVER_LIMIT || is == CALL_LATE ||
+        is == CALL_CANCELLED)
         ml_error_wrap(err, "%s", function);
 }

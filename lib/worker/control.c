@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/call-end.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/scope.h"
@@ -76,10 +77,9 @@ void control_turn_away(struct worker *w)
     w->due = -1;
     if (w->replaced)
         return; /* the socket is another's, and so are those who wait there */
-    ml_error_set(&err, ML_NOT_LOADED, "not_loaded", "the worker of %s left before the call began",
-                 w->setup->uuid);
+    call_error_set(&err, CALL_NOT_LOADED, 0, "the worker of %s left before the call began",
+                   w->setup->uuid);
     ml_error_hint(&err, "load it again: modload load %s", w->setup->uuid);
-    strcpy(err.outcome, "not_loaded");
     wire_put_error(&payload, &err);
     shutdown(w->call, SHUT_RD);
     for (int conn; (conn = accept4(w->call, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/call-end.h"
 #include "base/error.h"
 #include "base/number.h"
 #include "client/wire.h"
@@ -24,8 +25,6 @@ struct argument {
 /* Whatever is wrong with an argument, what helps is the signature. */
 static int usage_hint(const struct ml_function *function, struct ml_error *err)
 {
-    if (err != NULL)
-        snprintf(err->outcome, sizeof err->outcome, "bad_argument");
     return ml_error_hint(err, "usage: %s", function->signature);
 }
 
@@ -33,9 +32,9 @@ static int usage_hint(const struct ml_function *function, struct ml_error *err)
 static int bad_argument(const struct argument *a, const char *why, struct ml_error *err)
 {
     const char *name = a->param->name;
-    ml_error_set(err, ML_DATA, "bad_argument", "%s: argument %zu%s%s%s: '%.100s' %s",
-                 a->function->name, a->position, *name ? " (" : "", name, *name ? ")" : "", a->text,
-                 why);
+    call_error_set(err, CALL_BAD_ARGUMENT, 0, "%s: argument %zu%s%s%s: '%.100s' %s",
+                   a->function->name, a->position, *name ? " (" : "", name, *name ? ")" : "",
+                   a->text, why);
     return usage_hint(a->function, err);
 }
 
@@ -166,8 +165,8 @@ static size_t count_sized(const struct ml_function *f)
 /* Counts as the signature shows them, without the sizes that may be given as well. */
 static int wrong_count(const struct ml_function *f, size_t n, struct ml_error *err)
 {
-    ml_error_set(err, ML_DATA, "bad_argument", "%s: too %s arguments: it takes %u, and got %zu",
-                 f->name, n < f->n_params ? "few" : "many", f->n_params, n);
+    call_error_set(err, CALL_BAD_ARGUMENT, 0, "%s: too %s arguments: it takes %u, and got %zu",
+                   f->name, n < f->n_params ? "few" : "many", f->n_params, n);
     return usage_hint(f, err);
 }
 
@@ -228,10 +227,8 @@ static int from_data(const struct ml_function *f, enum ml_value_type type, const
     if (data == NULL)
         return 0;
     if (size > WIRE_DATA_MAX) {
-        ml_error_set(err, ML_LIMIT, NULL, "the result is larger than %d MiB", WIRE_DATA_MAX >> 20);
-        if (err != NULL)
-            snprintf(err->outcome, sizeof err->outcome, "plugin_error");
-        return -1;
+        return call_error_set(err, CALL_OVER_LIMIT, 0, "the result is larger than %d MiB",
+                              WIRE_DATA_MAX >> 20);
     }
     value->data = (char *)(uintptr_t)data;
     value->size = size;

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/call-end.h"
 #include "base/error.h"
 #include "base/words.h"
 
@@ -28,8 +29,7 @@ static void undefined(const struct object *object, const char *name, struct ml_e
     const struct ml_descriptor *d = object->descriptor;
     for (uint32_t i = 0; i < d->n_functions; i++)
         words_consider(&nearest, name, d->functions[i].name);
-    ml_error_set(err, ML_UNDEFINED, NULL, "%s has no function '%.100s'", d->name, name);
-    strcpy(err->outcome, "undefined_function");
+    call_error_set(err, CALL_UNDEFINED, 0, "%s has no function '%.100s'", d->name, name);
     if (nearest.word != NULL)
         ml_error_hint(err, "did you mean '%s'?", nearest.word);
 }
@@ -41,14 +41,15 @@ static void undefined(const struct object *object, const char *name, struct ml_e
 __attribute__((format(printf, 2, 0))) static void host_fail(const char *code, const char *fmt,
                                                             va_list ap)
 {
-    struct invoked failed = {.err = {.status = ML_FAILED, .outcome = "plugin_error"}};
+    struct invoked failed = {.ok = false};
     struct ml_error *err = &failed.err;
+    call_error_set(err, CALL_FAILED, 0, "%s", "");
     vsnprintf(err->message, sizeof err->message, fmt, ap);
     snprintf(err->code, sizeof err->code, "%s", code);
     if (code[0] == '\0' ||
         strspn(code, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(err->code))
-        strcpy(err->code, "plugin_error");      /* not a word that programs can rely on */
-    if ((pid_t)syscall(SYS_gettid) != getpid()) /* the main thread's number: gettid(2) */
+        strcpy(err->code, call_classes[CALL_FAILED].code); /* no word to rely on */
+    if ((pid_t)syscall(SYS_gettid) != getpid())            /* the main thread's number: gettid(2) */
         now.ended(&failed);
     sigset_t none;
     sigemptyset(&none);

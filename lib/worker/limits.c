@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/call-end.h"
 #include "base/error.h"
 #include "base/limit.h"
 #include "base/size.h"
@@ -80,7 +81,7 @@ bool limits_descriptors_out(void)
 void limits_excuse(const struct ml_limits *l, int errnum, struct ml_error *err)
 {
     struct ml_error why = ML_ERROR_INIT;
-    if (strcmp(err->outcome, "plugin_error") != 0 || err->status != ML_FAILED)
+    if (call_end_of(err) != CALL_FAILED)
         return;
     if (l->memory != 0 && errnum == ENOMEM)
         limits_explain(l, LIMIT_MEMORY, &why);
@@ -172,9 +173,9 @@ static void over(struct ml_error *err, const char *key, const char *fmt, ...)
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
     snprintf(code, sizeof code, "limit_%s", key);
-    ml_error_set(err, ML_LIMIT, code, "%s", what);
+    call_error_set(err, CALL_OVER_LIMIT, 0, "%s", what);
+    snprintf(err->code, sizeof err->code, "%s", code);
     ml_error_hint(err, "give it more by --%s, or in the \"limits\" of its modload.json", key);
-    snprintf(err->outcome, sizeof err->outcome, "plugin_error");
 }
 
 void limits_explain(const struct ml_limits *l, enum limit which, struct ml_error *err)

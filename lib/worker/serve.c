@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/call-end.h"
 #include "base/clock.h"
 #include "client/wire.h"
 
@@ -141,8 +142,9 @@ static void respond_value(struct session *s, const struct ml_value *value)
 
 static void count(struct slot *slot, uint64_t number, const struct invoked *what)
 {
-    bool entered = what->ok || strcmp(what->err.outcome, "plugin_error") == 0;
-    _Atomic uint64_t *which = what->ok ? &slot->ok : entered ? &slot->errors : &slot->rejected;
+    enum call_end is = what->ok ? CALL_OK : call_end_of(&what->err);
+    bool entered = is == CALL_FAILED || is == CALL_OVER_LIMIT;
+    _Atomic uint64_t *which = is == CALL_OK ? &slot->ok : entered ? &slot->errors : &slot->rejected;
     uint64_t before = atomic_load_explicit(which, memory_order_relaxed);
     atomic_store_explicit(which, before + 1, memory_order_relaxed); /* nobody else writes it */
     atomic_store_explicit(&slot->counted, number, memory_order_release);

@@ -121,27 +121,6 @@ void supervisor_end_call(struct supervised *s)
 
 /* ---- saying how it ended ---- */
 
-/* A call that ended without a report: crashed, or exited under modload. */
-static void explain_end(const siginfo_t *end, struct ml_error *err)
-{
-    char word[SIGNAL_WORD];
-    if (end->si_code == 0) { /* we killed it, since it had said that it was done */
-        ml_error_set(err, ML_FAILED, "bad_report", "it left an outcome that is none");
-        ml_error_hint(err, "a function must not write where it has no memory of its own");
-        snprintf(err->outcome, sizeof err->outcome, "plugin_error");
-        return;
-    }
-    if (end->si_code == CLD_EXITED) {
-        ml_error_set(err, ML_FAILED, "exited", "it ended its process: exit status %d",
-                     end->si_status);
-        ml_error_hint(err, "a function must return, or call ml_fail");
-    } else {
-        ml_error_set(err, ML_SIGNAL + end->si_status, "plugin_error", "it crashed: %s (%s)",
-                     signal_word(end->si_status, word), strsignal(end->si_status));
-    }
-    snprintf(err->outcome, sizeof err->outcome, "plugin_error");
-}
-
 /* What the worker has said before it went away is looked at, and not taken: all its supervisors
  * have this end. */
 static bool was_released(int lifeline)
@@ -150,69 +129,65 @@ static bool was_released(int lifeline)
     return recv(lifeline, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
 }
 
-/* Only for calls that left no report. A timeout is one whatever signal ended it. */
-static void explain(enum ending ending, const struct supervised *s, struct ml_error *err)
+/* Only for calls that left no report that holds. */
+static void explain(enum call_end is, const struct supervised *s, struct ml_error *err)
 {
-    switch (ending) {
-    case ENDED_ITSELF:
-        explain_end(&s->end, err);
-        crash_explain(&s->report->crash, &s->end, err);
-        return;
-    case ENDED_TIMEOUT:
-        ml_error_set(err, ML_TIMEOUT, NULL, "took longer than %u ms", s->timeout_ms);
+    char word[SIGNAL_WORD];
+    int n = s->end.si_status;
+    switch (is) {
+    case CALL_LATE:
+        call_error_set(err, is, 0, "took longer than %u ms", s->timeout_ms);
         ml_error_hint(err, "give it more time: -t 30s, or -t 0 for no limit");
-        snprintf(err->outcome, sizeof err->outcome, "timeout");
         return;
-    case ENDED_LIMIT:
+    case CALL_OVER_LIMIT:
         limits_explain(&s->limits, s->over, err);
         return;
-    case ENDED_CANCELLED:
-        ml_error_set(err, ML_SIGNAL + SIGINT, "cancelled", "cancelled");
-        snprintf(err->outcome, sizeof err->outcome, "cancelled");
+    case CALL_CANCELLED:
+        call_error_set(err, is, 0, "cancelled");
         return;
-    case ENDED_RELEASED:
-        ml_error_set(err, ML_NOT_LOADED, "worker_gone", "the worker %s during the call",
-                     was_released(s->setup->lifeline) ? "was released" : "died");
-        snprintf(err->outcome, sizeof err->outcome, "not_loaded");
+    case CALL_WORKER_GONE:
+        call_error_set(err, is, 0, "the worker %s during the call",
+                       was_released(s->setup->lifeline) ? "was released" : "died");
         return;
+    case CALL_EXITED:
+        call_error_set(err, is, 0, "it ended its process: exit status %d", n);
+        ml_error_hint(err, "a function must return, or call ml_fail");
+        break;
+    case CALL_CRASHED:
+        call_error_set(err, is, n, "it crashed: %s (%s)", signal_word(n, word), strsignal(n));
+        break;
+    default:
+        call_error_set(err, CALL_BAD_REPORT, 0, "it left an outcome that is none");
+        ml_error_hint(err, "a function must not write where it has no memory of its own");
+        break;
     }
+    crash_explain(&s->report->crash, &s->end, err);
 }
 
-/* By outcome, which is what the caller was told: a call that was refused before the plugin was
- * entered is "rejected", one whose worker was released "cancelled". */
-static void count(struct worker_counters *c, const struct ml_error *err, bool ok)
+/* A call that was refused before the plugin was entered is "rejected". */
+static void count(struct worker_counters *c, enum call_end is)
 {
-    _Atomic uint64_t *which = ok                                          ? &c->ok
-                              : err->status == ML_TIMEOUT                 ? &c->timeouts
-                              : strcmp(err->outcome, "cancelled") == 0    ? &c->cancelled
-                              : strcmp(err->outcome, "not_loaded") == 0   ? &c->cancelled
-                              : strcmp(err->outcome, "plugin_error") != 0 ? &c->rejected
-                              : err->status > ML_SIGNAL                   ? &c->crashes
-                                                                          : &c->errors;
-    atomic_fetch_add(which, 1);
+    _Atomic uint64_t *const which[N_CALL_ENDS] = {
+        [CALL_OK] = &c->ok,
+        [CALL_FAILED] = &c->errors,
+        [CALL_EXITED] = &c->errors,
+        [CALL_BAD_REPORT] = &c->errors,
+        [CALL_CRASHED] = &c->crashes,
+        [CALL_OVER_LIMIT] = &c->errors,
+        [CALL_LATE] = &c->timeouts,
+        [CALL_UNDEFINED] = &c->rejected,
+        [CALL_BAD_ARGUMENT] = &c->rejected,
+        [CALL_NOT_LOADED] = &c->rejected,
+        [CALL_WORKER_GONE] = &c->cancelled,
+        [CALL_CANCELLED] = &c->cancelled,
+    };
+    atomic_fetch_add(which[is], 1);
     atomic_fetch_add(&c->calls, 1);
 }
 
-/* Whether a call can know that it ended so. That it was late, died, or never began is not for it to
- * say: clients act upon that. */
-static bool is_of_call(const struct ml_error *err)
-{
-    static const struct {
-        int status;
-        const char *outcome;
-    } its[] = {{ML_FAILED, "plugin_error"},
-               {ML_LIMIT, "plugin_error"},
-               {ML_DATA, "bad_argument"},
-               {ML_UNDEFINED, "undefined_function"}};
-    for (size_t i = 0; i < sizeof its / sizeof *its; i++)
-        if (err->status == its[i].status && strcmp(err->outcome, its[i].outcome) == 0)
-            return true;
-    return false;
-}
-
 /* The report that the call left, looked at before it is passed on: a plugin may have written
- * there. */
-static bool report_usable(struct call_report *report, struct buf *payload, struct ml_error *err)
+ * there. `*err` is what it says. */
+static bool report_read(struct call_report *report, struct buf *payload, struct ml_error *err)
 {
     struct ml_value value = {0};
     uint32_t length = *(volatile uint32_t *)&report->length;
@@ -222,28 +197,32 @@ static bool report_usable(struct call_report *report, struct buf *payload, struc
     buf_add(payload, report->payload, length);
     if (payload->failed)
         return false;
-    err->status = 0;
-    bool usable = wire_get_outcome(payload, &value, err) == 0 || is_of_call(err);
+    int status = wire_get_outcome(payload, &value, err);
     ml_value_done(&value);
-    return usable;
+    return status == 0 || call_end_of(err) != N_CALL_ENDS;
 }
 
 void supervisor_outcome(struct supervised *s, enum ending ending, struct buf *payload)
 {
     struct ml_error err = ML_ERROR_INIT;
-    if (ending != ENDED_ITSELF || !report_usable(s->report, payload, &err)) {
+    struct call_facts facts = {.ending = ending, .end = &s->end};
+    if (ending == ENDED_ITSELF && report_read(s->report, payload, &err))
+        facts.report = &err;
+    enum call_end is = call_classify(&facts);
+    if (ending == ENDED_ITSELF && !call_classes[is].its_own) {
+        s->over =
+            limits_guess(&s->limits, &s->report->crash, &s->used, s->fds[HANDOVER_CHANNEL] >= 0);
+        facts.ending = s->over != LIMIT_NONE ? ENDED_LIMIT : ending;
+        is = call_classify(&facts);
+    }
+    if (facts.ending != ENDED_ITSELF || !call_classes[is].its_own) {
         buf_reset(payload);
-        if (ending == ENDED_ITSELF)
-            s->over = limits_guess(&s->limits, &s->report->crash, &s->used,
-                                   s->fds[HANDOVER_CHANNEL] >= 0);
-        if (ending == ENDED_ITSELF && s->over != LIMIT_NONE)
-            ending = ENDED_LIMIT;
-        explain(ending, s, &err);
+        explain(is, s, &err);
         wire_put_error(payload, &err);
-        if (ending == ENDED_ITSELF)
+        if (facts.ending == ENDED_ITSELF)
             crash_put(&s->report->crash, &s->end, payload);
     }
-    count(s->setup->counters, &err, err.status == 0);
+    count(s->setup->counters, is);
     record_call(s->setup->lifeline, s->call.slot->function, &err);
 }
 

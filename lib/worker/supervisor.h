@@ -4,6 +4,7 @@
 
 #include <signal.h>
 
+#include "base/call-end.h"
 #include "modload/modload.h"
 #include "worker/call.h"
 #include "worker/handover.h"
@@ -37,9 +38,6 @@ struct supervisor_setup {
 _Noreturn void supervisor_run(const struct supervisor_setup *setup);
 
 /* ---- what the two kinds of supervision share ---- */
-
-/* Why a call ended. */
-enum ending { ENDED_ITSELF, ENDED_TIMEOUT, ENDED_CANCELLED, ENDED_RELEASED, ENDED_LIMIT };
 
 struct supervised {
     const struct supervisor_setup *setup;

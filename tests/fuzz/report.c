@@ -8,8 +8,8 @@
 /* To copy 64 MiB each time would find nothing more. */
 enum { LENGTH_MAX = 1 << 16 };
 
-static void check_usable(const struct call_report *r, const struct buf *payload,
-                         const struct ml_error *err)
+static void check_read(const struct call_report *r, const struct buf *payload,
+                       const struct ml_error *err)
 {
     struct ml_value again = {0};
     struct ml_error why = ML_ERROR_INIT;
@@ -34,7 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         r->length %= LENGTH_MAX;
     memcpy(r->payload, data + sizeof r->length, size - sizeof r->length);
     atomic_store(&r->done, 1);
-    if (report_usable(r, &payload, &err))
-        check_usable(r, &payload, &err);
+    if (report_read(r, &payload, &err)) {
+        enum call_end is = call_classify(&(struct call_facts){.report = &err});
+        CHECK(is == CALL_BAD_REPORT || call_classes[is].its_own);
+        check_read(r, &payload, &err);
+    }
     return 0;
 }
