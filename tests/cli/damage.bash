@@ -15,8 +15,9 @@
 
 setup_file() {
     export MODLOAD_HOME=$BATS_FILE_TMPDIR/home MODLOAD_RUNTIME_DIR=$BATS_FILE_TMPDIR/run PATH=$MODLOAD_BUILD/bin:$PATH
-    versions v 2
-    modload register --name w "$(modload uuid)" -e 'int v(void) { return 7; }' 3>&-
+    # Each in a file of histories of its own.
+    versions v 2 1d000000-0000-4000-8000-00000000000a
+    modload register --name w b2000000-0000-4000-8000-00000000000b -e 'int v(void) { return 7; }' 3>&-
 }
 
 setup() {

@@ -320,6 +320,7 @@ __attribute__((constructor)) static void begin(void) { ${bad%%|*} }"
     kill -KILL "$(modload pid code)"
     ml loaded code
     assert_exit 1
+    within grep -q modload: call.err
     ended call
     assert_exit 69
     within eval '[ -z "$(processes_of 0c0de000)" ]'
