@@ -37,6 +37,7 @@ int problem_unread(struct check *c, const char *path)
     char what[128];
     if (errno_is_shortage(errno))
         return problem_errno(c, path);
+    c->unsure = true;
     snprintf(what, sizeof what, "cannot be read: %s", strerror(errno));
     return problem_tell(c, path, 0, what);
 }
@@ -45,6 +46,7 @@ int mend_failed(struct check *c, const char *path)
 {
     bool hopeless = errno_is_shortage(errno) || errno == EIO || errno == ENOSPC ||
                     errno == EDQUOT || errno == EROFS;
+    c->unsure = true;
     if (!hopeless)
         return 0;
     return ml_error_errno(c->err, 0, errno, "cannot mend '%s/%s'", c->store->home, path);
@@ -330,7 +332,8 @@ static int name_is_of(struct check *c, const char *name, const char *uuid, bool 
     return slow ? name_is_known(c->store, name, uuid) : 1;
 }
 
-/* Nothing is moved away because it could not be read. */
+/* Nothing is moved away because it could not be read: neither itself nor what it leads to, which is
+ * looked at a second time here and may look other than it did. */
 static int check_name(struct check *c, const char *name, bool slow)
 {
     char path[PATH_SIZE], target[LINK_SIZE], good[LINK_SIZE];
@@ -345,7 +348,8 @@ static int check_name(struct check *c, const char *name, bool slow)
     if (is < 0)
         return problem_unread(c, path);
     if (is == 0)
-        return problem_tell(c, path, problem_move_away(c, path), "leads to no entry of that name");
+        return problem_tell(c, path, c->unsure ? 0 : problem_move_away(c, path),
+                            "leads to no entry of that name");
     return 0;
 }
 

@@ -11,6 +11,7 @@ struct check {
     struct store_check_result *result;
     size_t n_named;  /* entries that have a name */
     bool read_only;  /* store_read_only() */
+    bool unsure;     /* something could not be read, or mended: more may be right than was seen */
     struct ids lost; /* bundles that are missing, and were told of */
     char time[STORE_TIME_SIZE];
     struct ml_error *err;

@@ -251,13 +251,16 @@ static int entry_convert(struct store *store, const char *uuid, const char *dir,
 
 /* ---- a shard, and all of them ---- */
 
-static bool is_entry_dir(struct store *store, const char *uuid, char path[PATH_SIZE])
+/* Whether it is an entry as format 1 has it: 1, 0; -1: that cannot be told. */
+static int is_entry_dir(struct store *store, const char *uuid, char path[PATH_SIZE])
 {
     struct stat st;
     if (!store_uuid_valid(uuid))
-        return false;
+        return 0;
     entry_path(uuid, path);
-    return fstatat(store->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+    if (fstatat(store->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : -1;
+    return S_ISDIR(st.st_mode);
 }
 
 static int shard_history(struct store *store, unsigned shard, const struct names *names)
@@ -267,10 +270,12 @@ static int shard_history(struct store *store, unsigned shard, const struct names
     shard_path("history", shard, path);
     if (faccessat(store->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return 0;
+    if (errno != ENOENT)
+        return -1; /* it may be there, and say more than what is left of the entries */
     for (size_t i = 0; i < names->n; i++) {
         char dir[PATH_SIZE];
-        if (is_entry_dir(store, names->item[i], dir) &&
-            entry_history(store, names->item[i], dir, &text) < 0)
+        int is = is_entry_dir(store, names->item[i], dir);
+        if (is < 0 || (is > 0 && entry_history(store, names->item[i], dir, &text) < 0))
             return -1;
     }
     if (text.failed) {
@@ -284,8 +289,8 @@ static int entries_convert(struct store *store, const struct names *names, const
 {
     for (size_t i = 0; i < names->n; i++) {
         char dir[PATH_SIZE];
-        if (is_entry_dir(store, names->item[i], dir) &&
-            entry_convert(store, names->item[i], dir, trash) < 0)
+        int is = is_entry_dir(store, names->item[i], dir);
+        if (is < 0 || (is > 0 && entry_convert(store, names->item[i], dir, trash) < 0))
             return -1;
     }
     return 0;

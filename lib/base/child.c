@@ -209,7 +209,7 @@ static int child_fork(const struct child_spec *spec, const char *path, int repor
     child->guard = fork();
     if (child->guard == 0)
         guard_run(child->pid, lifeline);
-    return child->guard < 0 || write(go_out, "", 1) < 0 ? -1 : 0;
+    return child->guard < 0 || TEMP_FAILURE_RETRY(write(go_out, "", 1)) < 0 ? -1 : 0;
 }
 
 /* What exec reported: 0 when it went well and the pipe was closed by it. */

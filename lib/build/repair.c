@@ -30,6 +30,7 @@ struct repair {
     struct check check;
     struct ml_repair_result result;
     bool changed;
+    bool filing; /* the new one is on its way into its place */
     struct ml_error *err;
 };
 
@@ -238,6 +239,7 @@ static int replace(struct repair *r)
     if (foreign_move(r) < 0)
         return -1;
     r->changed = true;
+    r->filing = true;
     AUTO_CLOSE int hold = -1;
     return store_stage_replace(&stage, r->id, &hold, r->err);
 }
@@ -261,7 +263,7 @@ static bool opened_up(struct repair *r)
 }
 
 /* A failure on a directory that is no longer the bundle is nobody's: another process has mended it
- * meanwhile, and was taking the damaged one away. */
+ * meanwhile, and was taking the damaged one away. Unless it was us, and it could not be synced. */
 static int repair(struct repair *r)
 {
     bool opened = opened_up(r);
@@ -272,13 +274,14 @@ static int repair(struct repair *r)
             return -1;
         r->check.dir = dir;
         r->changed = opened;
+        r->filing = false;
         r->err = &why;
         int status = mend(r);
         r->err = err;
         r->result.problems += opened;
         if (status == 0)
             return r->changed;
-        if (!sound_is_current(r->store, r->id, dir))
+        if (!r->filing && !sound_is_current(r->store, r->id, dir))
             continue;
         if (err != NULL)
             *err = why;
