@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
@@ -13,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/scope.h"
+#include "base/sys.h"
 
 /* A session of its own: no terminal, no signals from one. Only `ready` stays open, for its sake
  * moved to 3. -1 when any of it fails: a keeper that holds its caller's pipe would keep it open for
@@ -25,7 +25,7 @@ static int leave_caller(int ready)
     if (ready != 3 && dup3(ready, 3, O_CLOEXEC) < 0)
         return -1;
     umask(077);
-    return close_range(4, ~0U, 0);
+    return sys_close_range(4, ~0U, 0);
 }
 
 /* What ml_release() sends, and what a shutdown sends to everybody, as an event. Nothing is ignored

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/scope.h"
+#include "base/sys.h"
 #include "registry_store/internal.h"
 
 /* "b-" and 4 characters: 20 bits, enough to tell the bundles of one registry apart */

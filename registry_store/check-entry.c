@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/scope.h"
+#include "base/sys.h"
 #include "registry_store/check.h"
 
 /* One key: its link, if there is one, and its newest generation, if there is one. */
@@ -91,7 +92,7 @@ static int link_put(struct check *c, const struct pair *p, const char *target)
     snprintf(temp, sizeof temp, "tmp/%s", name);
     if (symlinkat(target, home, temp) < 0)
         return -1;
-    if (renameat2(home, temp, home, p->path, RENAME_EXCHANGE) == 0)
+    if (sys_renameat2(home, temp, home, p->path, RENAME_EXCHANGE) == 0)
         return store_move_away(c->store, home, temp);
     int saved = errno;
     unlinkat(home, temp, 0);

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/scope.h"
+#include "base/sys.h"
 
 int problem_tell(struct check *c, const char *path, int mended, const char *what)
 {
@@ -70,7 +71,8 @@ static int lost_sync(struct store *store)
 int store_move_away(struct store *store, int dirfd, const char *path)
 {
     char to[PATH_SIZE];
-    if (lost_place(store, to) < 0 || renameat2(dirfd, path, store->fd, to, RENAME_NOREPLACE) < 0)
+    if (lost_place(store, to) < 0 ||
+        sys_renameat2(dirfd, path, store->fd, to, RENAME_NOREPLACE) < 0)
         return -1;
     return lost_sync(store);
 }

@@ -24,6 +24,7 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/scope.h"
+#include "base/sys.h"
 #include "registry_store/internal.h"
 
 static const char journal_path[] = "journal/apply", head[] = "modload journal 1\n";

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/scope.h"
+#include "base/sys.h"
 #include "registry_store/internal.h"
 
 /* Between the mkdir and the flock a sweep may have taken the directory for litter: then another
@@ -117,7 +118,7 @@ static int stage_rename(struct store_stage *stage, const char *id, unsigned how)
     int home = stage->store->fd;
     snprintf(from, sizeof from, "tmp/%s", stage->name);
     bundle_path(id, NULL, to);
-    if (renameat2(home, from, home, to, how) == 0)
+    if (sys_renameat2(home, from, home, to, how) == 0)
         return fs_sync_dir(home, "bundles") < 0 ? -1 : 1;
     return errno == EEXIST ? 0 : -1;
 }
@@ -184,7 +185,7 @@ static int part_file(struct store_stage *stage, const char *path, const char *id
     AUTO_CLOSE int fd = openat(stage->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     bundle_path(id, NULL, to);
     if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) < 0 ||
-        renameat2(stage->fd, path, stage->store->fd, to, how) < 0)
+        sys_renameat2(stage->fd, path, stage->store->fd, to, how) < 0)
         return -1;
     *hold = steal_fd(&fd);
     return 1;

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/scope.h"
+#include "base/sys.h"
 #include "registry_store/internal.h"
 
 /* an origin may be a path of 4096 bytes, each of which may be escaped to three */
@@ -246,7 +247,7 @@ static int entry_convert(struct store *store, const char *uuid, const char *dir,
     snprintf(target, sizeof target, "../../bundles/%s", bundle);
     if (symlinkat(target, store->fd, temp) < 0)
         return -1;
-    return renameat2(store->fd, temp, store->fd, dir, RENAME_EXCHANGE);
+    return sys_renameat2(store->fd, temp, store->fd, dir, RENAME_EXCHANGE);
 }
 
 /* ---- a shard, and all of them ---- */

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/scope.h"
+#include "base/sys.h"
 
 extern char **environ;
 
@@ -112,10 +113,10 @@ static _Noreturn void child_run(const struct child_spec *spec, const char *path,
     if (spec->max_file_size > 0)
         limit(RLIMIT_FSIZE, spec->max_file_size);
     if ((spec->cwd_fd < 0 || fchdir(spec->cwd_fd) == 0) && child_stdio(spec->stdio) == 0) {
-        close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+        sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
         if (spec->body == NULL)
             execve(path, (char *const *)spec->argv, spec->env ? (char *const *)spec->env : environ);
-        else if (close_range(3, ~0U, 0) == 0)
+        else if (sys_close_range(3, ~0U, 0) == 0)
             _exit(spec->body(spec->body_arg));
     }
     int errnum = errno;
@@ -136,7 +137,7 @@ static _Noreturn void guard_run(pid_t group, int lifeline)
     setpgid(0, group);
     if (dup2(lifeline, 0) < 0)
         _exit(127);
-    close_range(1, ~0U, 0);
+    sys_close_range(1, ~0U, 0);
     char byte;
     while (read(0, &byte, 1) < 0 && errno == EINTR)
         continue;

@@ -1,29 +1,52 @@
 /* Keys and their text forms. Parsed by hand: uuid_parse(3) knows no form without hyphens, and both
  * forms are to be read by one parser that is exact about what goes before and behind. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <uuid/uuid.h>
+#include <sys/random.h>
 
 #include "base/error.h"
 #include "modload/modload.h"
 #include "registry_store/store.h"
 
-/* uuid_generate_random(3), not uuid_generate(3): that one falls back to the time and the network
- * card's address, from which a key could be guessed. */
+/* Version 4, variant 1 of RFC 9562 section 5.4. Not by libuuid, which is built for glibc alone (the
+ * front is not), and which falls back to the time and the network card's address where there are no
+ * random bytes: from those a key could be guessed. */
 void ml_key_generate(struct ml_key *key)
 {
-    uuid_generate_random(key->bytes);
+    while (getrandom(key->bytes, sizeof key->bytes, 0) != sizeof key->bytes)
+        if (errno != EINTR)
+            abort(); /* somebody has forbidden it: then there is no key */
+    key->bytes[6] = (uint8_t)((key->bytes[6] & 0x0f) | 0x40);
+    key->bytes[8] = (uint8_t)((key->bytes[8] & 0x3f) | 0x80);
+}
+
+static char *hex_write(char *to, const uint8_t *bytes, int n)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 0; i < n; i++) {
+        *to++ = digits[bytes[i] >> 4];
+        *to++ = digits[bytes[i] & 0xf];
+    }
+    *to = '\0';
+    return to;
 }
 
 void ml_key_to_uuid(const struct ml_key *key, char uuid[ML_UUID_SIZE])
 {
-    uuid_unparse_lower(key->bytes, uuid);
+    static const int groups[] = {4, 2, 2, 2, 6}; /* bytes */
+    const uint8_t *bytes = key->bytes;
+    for (int i = 0; i < 5; bytes += groups[i++]) {
+        if (i > 0)
+            *uuid++ = '-';
+        uuid = hex_write(uuid, bytes, groups[i]);
+    }
 }
 
 void ml_key_to_hex(const struct ml_key *key, char text[ML_KEY_TEXT_SIZE])
 {
-    for (int i = 0; i < 16; i++)
-        snprintf(text + 2 * i, 3, "%02x", key->bytes[i]);
+    hex_write(text, key->bytes, sizeof key->bytes);
 }
 
 /* -1 for what is none. Not isxdigit(3), which asks the locale. Setting bit 0x20 makes a-f of A-F,
