@@ -16,9 +16,9 @@
 bool store_uuid_valid(const char *uuid)
 {
     for (int i = 0; i < 36; i++) {
+        char c = uuid[i];
         bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
-        if (hyphen ? uuid[i] != '-'
-                   : uuid[i] == '\0' || strchr("0123456789abcdef", uuid[i]) == NULL)
+        if (hyphen ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
             return false;
     }
     return uuid[36] == '\0';

@@ -68,21 +68,26 @@ void buf_char(struct buf *b, char c)
     buf_add(b, &c, 1);
 }
 
-/* Formats twice, to measure and to write: a va_list can be walked once only (C11 7.16), hence the
- * copy. A result below 0 is an encoding error, which none of our formats can have. */
+/* Into the room that there is; where that is too small, once more, when there is as much as the
+ * first time has shown to be needed: a va_list can be walked once only (C11 7.16), hence the copy.
+ * A result below 0 is an encoding error, which none of our formats can have. */
 void buf_vfmt(struct buf *b, const char *fmt, va_list ap)
 {
     va_list again;
+    if (!buf_reserve(b, 0))
+        return;
+    size_t room = b->cap - b->len;
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, again);
+    int n = vsnprintf(b->data + b->len, room, fmt, again);
     va_end(again);
-    if (n < 0) {
+    if (n < 0)
         b->failed = true;
+    if (n < 0 || ((size_t)n >= room && !buf_reserve(b, (size_t)n))) {
+        b->data[b->len] = '\0'; /* nothing of it */
         return;
     }
-    if (!buf_reserve(b, (size_t)n))
-        return;
-    vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
+    if ((size_t)n >= room)
+        vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
     b->len += (size_t)n;
 }
 

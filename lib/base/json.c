@@ -132,6 +132,16 @@ static void add_escaped(struct buf *out, unsigned char c)
         buf_char(out, (char)c);
 }
 
+/* How many bytes from here on stand for themselves: nearly all that there are, so they are taken
+ * together. */
+static size_t plain(const unsigned char *p, size_t n)
+{
+    size_t i = 0;
+    while (i < n && p[i] >= 0x20 && p[i] < 0x7f && p[i] != '"' && p[i] != '\\')
+        i++;
+    return i;
+}
+
 /* A string value; what is not UTF-8 becomes U+FFFD, byte by byte. Each bad byte on its own, so that
  * one of them takes nothing with it that was good. */
 static void put_string(struct json *j, const char *text, size_t n)
@@ -140,6 +150,10 @@ static void put_string(struct json *j, const char *text, size_t n)
     value_begin(j);
     buf_char(&j->out, '"');
     for (size_t i = 0, len; i < n; i += len ? len : 1) {
+        if ((len = plain(p + i, n - i)) > 0) {
+            buf_add(&j->out, p + i, len);
+            continue;
+        }
         len = utf8_sequence(p + i, n - i);
         if (len == 0)
             buf_str(&j->out, "\xef\xbf\xbd");
