@@ -11,9 +11,12 @@ WORKER_SRC := $(sort $(wildcard lib/worker/*.c))
 CMD_SRC    := $(sort $(filter-out cmd/main.c,$(wildcard cmd/*.c)))
 objects = $(patsubst %.c,$(O)/%.o,$(1))
 
+front_objects = $(patsubst %.c,$(O)/front/%.o,$(1))
+
 LIGHT_LIB := $(O)/libmodload-light.a
 HEAVY_LIB := $(O)/libmodload-build.a
 CMD_LIB   := $(O)/commands.a
+FRONT_LIB := $(O)/front.a
 
 PROGRAMS := $(BUILD)/bin/modload $(LIBEXEC)/modload-core $(LIBEXEC)/modload-worker
 HEADERS  := $(patsubst lib/include/%,$(BUILD)/include/%,$(wildcard lib/include/modload/*.h))
@@ -25,13 +28,14 @@ all: $(PROGRAMS) $(BUILD)/lib/libmodload.so.$(SOVERSION) $(HEADERS) $(SHARE) ## 
 $(LIGHT_LIB): $(call objects,$(BASE_SRC) $(STORE_SRC) $(CLIENT_SRC))
 $(HEAVY_LIB): $(call objects,$(MAKE_SRC) $(PACK_SRC))
 $(CMD_LIB): $(call objects,$(CMD_SRC))
-$(LIGHT_LIB) $(HEAVY_LIB) $(CMD_LIB):
+$(FRONT_LIB): $(call front_objects,$(CMD_SRC) $(BASE_SRC) $(STORE_SRC) $(CLIENT_SRC))
+$(LIGHT_LIB) $(HEAVY_LIB) $(CMD_LIB) $(FRONT_LIB):
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(O)/cmd/main-front.o: cmd/main.c $(O)/flags
+$(O)/front/%.o: %.c $(O)/flags
 	$(call say,CC,$< (front))
-	$(Q)mkdir -p $(@D) && $(CC) $(BASE_FLAGS) $(CFLAGS) $(INCLUDES) -DML_FRONT -MMD -MP -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(FRONT_CC) $(FRONT_FLAGS) $(CFLAGS) $(INCLUDES) -DML_FRONT -MMD -MP -c -o $@ $<
 
 $(O)/%.o: %.c $(O)/flags
 	$(call say,CC,$<)
@@ -39,8 +43,8 @@ $(O)/%.o: %.c $(O)/flags
 
 # Rebuilds everything when the compiler or its flags change.
 $(O)/flags: FORCE
-	@mkdir -p $(@D); echo '$(CC) $(BASE_FLAGS) $(CFLAGS) $(FRONT_LINK)' | cmp -s - $@ || \
-	    echo '$(CC) $(BASE_FLAGS) $(CFLAGS) $(FRONT_LINK)' > $@
+	@mkdir -p $(@D); echo '$(CC) $(BASE_FLAGS) $(CFLAGS) $(FRONT_CC) $(FRONT_FLAGS) $(FRONT_LINK)' | cmp -s - $@ || \
+	    echo '$(CC) $(BASE_FLAGS) $(CFLAGS) $(FRONT_CC) $(FRONT_FLAGS) $(FRONT_LINK)' > $@
 FORCE:
 
 $(BUILD)/include/%: lib/include/%

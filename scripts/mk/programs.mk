@@ -1,9 +1,9 @@
 # How the programs and the library are linked.
 
 # One command table, two programs: the front holds the rows that need libc alone.
-$(BUILD)/bin/modload: $(O)/cmd/main-front.o $(CMD_LIB) $(LIGHT_LIB)
+$(BUILD)/bin/modload: $(O)/front/cmd/main.o $(FRONT_LIB)
 	$(call say,LINK,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(FRONT_LINK) -o $@ $^ $(STATIC_UUID) -lm
+	$(Q)mkdir -p $(@D) && $(FRONT_CC) $(FRONT_LINK) -o $@ $^ -lm
 
 $(LIBEXEC)/modload-core: $(O)/cmd/main.o $(CMD_LIB) $(HEAVY_LIB) $(LIGHT_LIB)
 	$(call say,LINK,$@)
