@@ -16,6 +16,19 @@ int64_t clock_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* The coarse clock is as of the last tick, and clock_getres(2) says how far apart they are. */
+int64_t clock_ms_late(void)
+{
+    static _Atomic int64_t tick_ms;
+    struct timespec now;
+    if (tick_ms == 0) {
+        clock_getres(CLOCK_MONOTONIC_COARSE, &now);
+        tick_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + 1;
+    }
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + tick_ms;
+}
+
 /* poll(2) takes an int, 24 days at most: whoever waits longer wakes up early once, and asks
  * again. */
 int clock_poll_timeout(int64_t deadline_ms)

@@ -86,14 +86,26 @@ void ring_align(struct ring_end *end)
     end->at += (uint32_t)ring_gap(end);
 }
 
+/* Whether the writer may be asleep, for which the ring must have been full. Where we have seen it
+ * less than half full it was not, or has become so since: then we see that when we look again,
+ * before we could sleep, and what we read next is told to it. */
+static bool was_full(const struct ring_end *end)
+{
+    uint32_t told = atomic_load_explicit(&end->ring->tail, memory_order_relaxed); /* by us */
+    return end->peer - told >= RING_SIZE / 2;
+}
+
 /* Not a private futex: it is in memory that processes share. */
 void ring_tell(struct ring_end *end)
 {
     struct ring *r = end->ring;
     _Atomic uint32_t *sleeps = end->writes ? &r->reader_sleeps : &r->writer_sleeps;
+    bool may_sleep = end->writes || was_full(end);
     /* Not one sequentially consistent store: a locked instruction would first wait for the lines
      * that the message was written to, and only then ask for that of the index. */
     atomic_store_explicit(end->writes ? &r->head : &r->tail, end->at, memory_order_release);
+    if (!may_sleep)
+        return;
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load(sleeps) != 0) {
         atomic_store(sleeps, 0);

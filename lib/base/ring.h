@@ -55,11 +55,13 @@ void ring_get(struct ring_end *end, void *data, size_t n);
 size_t ring_gap(const struct ring_end *end);
 void ring_align(struct ring_end *end);
 
-/* Lets the other side see what was put, or reuse what was gotten, and wakes it if it sleeps. */
+/* Lets the other side see what was put, or reuse what was gotten, and wakes it if it sleeps: a
+ * writer when there is need to, see ring_wait(). */
 void ring_tell(struct ring_end *end);
 
 /* Waits until the other side has moved on from `end->peer`, for `timeout_ms` at most, negative: for
- * ever. False when it has not. */
+ * ever. False when it has not. A writer may wait when there is no room at all, and not for more
+ * than there is; it is woken by the time that the reader finds nothing more to read. */
 bool ring_wait(struct ring_end *end, int timeout_ms);
 
 /* Looks at a word for a moment, as long as a wake-up through the kernel takes, until it is no more

@@ -101,7 +101,7 @@ static void take(struct session *s)
     await(&s->in, ring_gap(&s->in));
     ring_align(&s->in);
     uint32_t timeout_ms = limits_timeout(s->object, r->timeout_ms, r->timeout_default);
-    atomic_store_explicit(&c->began_ms, timeout_ms > 0 ? clock_ms() : 0, memory_order_relaxed);
+    atomic_store_explicit(&c->began_ms, timeout_ms > 0 ? clock_ms_late() : 0, memory_order_relaxed);
     atomic_store_explicit(&c->timeout_ms, timeout_ms, memory_order_relaxed);
     atomic_store_explicit(&c->running, r->number, memory_order_release);
     atomic_store_explicit(&c->between, 0, memory_order_release);

@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include <limits.h>
+#include <time.h>
 
 #include "base/clock.h"
 
@@ -122,12 +123,26 @@ static void test_never_back(void **state)
     }
 }
 
+/* Never early, and not later than it may be. */
+static void test_late(void **state)
+{
+    struct timespec tick;
+    assert_int_equal(clock_getres(CLOCK_MONOTONIC_COARSE, &tick), 0);
+    int64_t tick_ms = tick.tv_sec * 1000 + tick.tv_nsec / 1000000 + 1;
+    for (int i = 0; i < 100000; i++) {
+        int64_t before = clock_ms(), late = clock_ms_late(), after = clock_ms();
+        assert_true(late >= before);
+        assert_true(late <= after + tick_ms);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_durations),
         cmocka_unit_test(test_poll_timeout),
         cmocka_unit_test(test_never_back),
+        cmocka_unit_test(test_late),
     };
     UNIT_RUN("base-clock", tests);
 }

@@ -529,6 +529,31 @@ static void test_dead_sleeper(void **state)
     ring_delete(ring);
 }
 
+/* A writer that went to sleep while the reader had only seen a part of what is there. */
+static void test_wakes_who_has_become_full(void **state)
+{
+    struct ring *ring = ring_at(0);
+    struct ring_end writer, reader;
+    char *data = calloc(1, RING_SIZE);
+    ring_writer(&writer, ring, false);
+    ring_reader(&reader, ring, false);
+    ring_put(&writer, data, 100);
+    ring_tell(&writer);
+    assert_int_equal(ring_ready(&reader), 100);
+    ring_put(&writer, data, RING_SIZE - 100);
+    ring_tell(&writer);
+    assert_int_equal(ring_ready(&writer), 0);
+    atomic_store(&ring->writer_sleeps, 1);
+    ring_get(&reader, data, 100);
+    ring_tell(&reader);
+    assert_int_equal(ring_ready(&reader), RING_SIZE - 100);
+    ring_get(&reader, data, 1);
+    ring_tell(&reader);
+    assert_int_equal(atomic_load(&ring->writer_sleeps), 0);
+    free(data);
+    ring_delete(ring);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -538,7 +563,7 @@ int main(void)
         cmocka_unit_test(test_wait),         cmocka_unit_test(test_spin_adapts),
         cmocka_unit_test(test_look),         cmocka_unit_test(test_paces),
         cmocka_unit_test(test_wake_reader),  cmocka_unit_test(test_wake_writer),
-        cmocka_unit_test(test_dead_sleeper),
+        cmocka_unit_test(test_dead_sleeper), cmocka_unit_test(test_wakes_who_has_become_full),
     };
     UNIT_RUN("base-ring", tests);
 }
