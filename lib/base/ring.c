@@ -16,8 +16,12 @@ enum { SPIN_MIN_NS = 1000, SPIN_MAX_NS = 50000, LOOKS_PER_TIME = 32 };
 static void end_init(struct ring_end *end, struct ring *ring, bool writes, bool spins)
 {
     uint32_t head = atomic_load(&ring->head), tail = atomic_load(&ring->tail);
-    *end = (struct ring_end){ring, writes ? head : tail, writes ? tail : head,
-                             spins ? SPIN_MAX_NS : 0, writes};
+    *end = (struct ring_end){.ring = ring,
+                             .at = writes ? head : tail,
+                             .peer = writes ? tail : head,
+                             .fenced = tail,
+                             .spin = spins ? SPIN_MAX_NS : 0,
+                             .writes = writes};
 }
 
 void ring_writer(struct ring_end *end, struct ring *ring, bool spins)
@@ -30,7 +34,11 @@ void ring_reader(struct ring_end *end, struct ring *ring, bool spins)
     end_init(end, ring, false, spins);
 }
 
-/* The other side's index. */
+static _Atomic uint32_t *own_index(const struct ring_end *end)
+{
+    return end->writes ? &end->ring->head : &end->ring->tail;
+}
+
 static _Atomic uint32_t *peer_index(const struct ring_end *end)
 {
     return end->writes ? &end->ring->tail : &end->ring->head;
@@ -86,13 +94,17 @@ void ring_align(struct ring_end *end)
     end->at += (uint32_t)ring_gap(end);
 }
 
-/* Whether the writer may be asleep, for which the ring must have been full. Where we have seen it
- * less than half full it was not, or has become so since: then we see that when we look again,
- * before we could sleep, and what we read next is told to it. */
-static bool was_full(const struct ring_end *end)
+bool ring_untold(const struct ring_end *end)
 {
-    uint32_t told = atomic_load_explicit(&end->ring->tail, memory_order_relaxed); /* by us */
-    return end->peer - told >= RING_SIZE / 2;
+    return atomic_load_explicit(own_index(end), memory_order_relaxed) != end->at;
+}
+
+/* Whether somebody may be asleep on the other side. A writer is when the ring is full, and then it
+ * has told everything: as long as we have seen less than half a ring since we last looked for it,
+ * it was not, or has become so since. Then we shall see that, before we could sleep ourselves. */
+static bool may_sleep(const struct ring_end *end)
+{
+    return end->writes || end->peer - end->fenced >= RING_SIZE / 2;
 }
 
 /* Not a private futex: it is in memory that processes share. */
@@ -100,12 +112,12 @@ void ring_tell(struct ring_end *end)
 {
     struct ring *r = end->ring;
     _Atomic uint32_t *sleeps = end->writes ? &r->reader_sleeps : &r->writer_sleeps;
-    bool may_sleep = end->writes || was_full(end);
     /* Not one sequentially consistent store: a locked instruction would first wait for the lines
      * that the message was written to, and only then ask for that of the index. */
-    atomic_store_explicit(end->writes ? &r->head : &r->tail, end->at, memory_order_release);
-    if (!may_sleep)
+    atomic_store_explicit(own_index(end), end->at, memory_order_release);
+    if (!may_sleep(end))
         return;
+    end->fenced = end->at;
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load(sleeps) != 0) {
         atomic_store(sleeps, 0);
@@ -180,6 +192,8 @@ bool ring_wait(struct ring_end *end, int timeout_ms)
     struct ring *r = end->ring;
     _Atomic uint32_t *sleeps = end->writes ? &r->writer_sleeps : &r->reader_sleeps;
     struct timespec limit = {timeout_ms / 1000, (timeout_ms % 1000) * 1000000L};
+    if (ring_untold(end))
+        ring_tell(end);
     if (moved(end) || spin(end))
         return true;
     atomic_store(sleeps, 1);

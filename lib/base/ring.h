@@ -30,8 +30,9 @@ struct ring {
 
 struct ring_end {
     struct ring *ring;
-    uint32_t at;   /* how far this side is: told with the next publish or release */
-    uint32_t peer; /* how far the other side was when we last looked */
+    uint32_t at;     /* how far this side is: told with the next publish or release */
+    uint32_t peer;   /* how far the other side was when we last looked */
+    uint32_t fenced; /* a reader's: how far it was when it last looked for a writer that sleeps */
     uint32_t spin; /* how long to look before sleeping, in ns; adapts to how soon the other answers;
                       0: never, as on a machine with one processor */
     bool writes;
@@ -59,9 +60,13 @@ void ring_align(struct ring_end *end);
  * writer when there is need to, see ring_wait(). */
 void ring_tell(struct ring_end *end);
 
+/* Whether something was put or gotten that the other side was not told of. */
+bool ring_untold(const struct ring_end *end);
+
 /* Waits until the other side has moved on from `end->peer`, for `timeout_ms` at most, negative: for
- * ever. False when it has not. A writer may wait when there is no room at all, and not for more
- * than there is; it is woken by the time that the reader finds nothing more to read. */
+ * ever. False when it has not. What was not told is told first: two that wait for each other would
+ * do so for ever. A writer may wait when there is no room at all, and not for more than there is;
+ * it is woken by the time that the reader finds nothing more to read. */
 bool ring_wait(struct ring_end *end, int timeout_ms);
 
 /* Looks at a word for a moment, as long as a wake-up through the kernel takes, until it is no more

@@ -213,8 +213,6 @@ static int put(struct ml_session *s, const void *data, size_t n, int64_t timeout
         ring_put(&s->out, p, part);
         p += part;
         n -= part;
-        if (n > 0)
-            ring_tell(&s->out);
     }
     return 0;
 }
@@ -314,8 +312,6 @@ static int get(struct ml_session *s, void *to, size_t n, int64_t timeout_ms, str
         ring_get(&s->in, p, part);
         p += part;
         n -= part;
-        if (n > 0)
-            ring_tell(&s->in);
     }
     return 0;
 }

@@ -44,22 +44,21 @@ static size_t await(struct ring_end *end, size_t n)
     return (size_t)ready;
 }
 
-/* What does not fit into the ring comes in parts. Who dies between two of them leaves a ring that
- * nobody can read on. */
-static void tell_part(struct session *s, struct ring_end *end)
+/* What does not fit into the ring comes in parts: before we wait, the other side is told of what we
+ * have moved. Who dies between two of them leaves a ring that nobody can read on. */
+static size_t await_more(struct session *s, struct ring_end *end)
 {
-    atomic_store(&s->channel->between, 1);
-    ring_tell(end);
+    if (ring_known(end) == 0 && ring_untold(end))
+        atomic_store(&s->channel->between, 1);
+    return await(end, 1);
 }
 
 static void get(struct session *s, char *to, size_t n)
 {
     for (size_t part; n > 0; to += part, n -= part) {
-        size_t ready = await(&s->in, 1);
+        size_t ready = await_more(s, &s->in);
         part = ready < n ? ready : n;
         ring_get(&s->in, to, part);
-        if (part < n)
-            tell_part(s, &s->in);
     }
 }
 
@@ -67,11 +66,9 @@ static void put(struct session *s, const void *from, size_t n)
 {
     const char *p = from;
     for (size_t part; n > 0; p += part, n -= part) {
-        size_t room = await(&s->out, 1);
+        size_t room = await_more(s, &s->out);
         part = room < n ? room : n;
         ring_put(&s->out, p, part);
-        if (part < n)
-            tell_part(s, &s->out);
     }
 }
 
@@ -109,11 +106,13 @@ static void take(struct session *s)
 }
 
 /* The response before `running` is cleared: for who dies in between the supervisor answers once
- * more, and the client passes over what it has already. */
+ * more, and the client passes over what it has already. The call's time has stopped by then: that
+ * its client has not got round to reading is not its fault. */
 static void respond(struct session *s, const void *payload, size_t n, const void *data, size_t size)
 {
     static const char nothing[RING_LINE];
     const struct channel_response head = {s->request.number, (uint32_t)(n + size), 0};
+    atomic_store_explicit(&s->channel->timeout_ms, 0, memory_order_relaxed);
     put(s, &head, sizeof head);
     put(s, payload, n);
     put(s, data, size);

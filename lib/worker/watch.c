@@ -118,8 +118,6 @@ static int put(struct watch *w, const void *data, size_t n)
         ring_put(&w->out, p, part);
         p += part;
         n -= part;
-        if (n > 0)
-            ring_tell(&w->out);
     }
     return 0;
 }

@@ -145,6 +145,37 @@ C
     assert_equal "$(field '.data|length')" '1000000 1000000 1000000'
 }
 
+# A ring holds 256 KiB. The head of a request has 24 bytes, and each text one more than it has letters.
+@test "batch: a request that fills what there is to the byte is sent on" {
+    modload register --name sizes "$(modload uuid)" -e '#include <string.h>
+        unsigned f(const char *a, const char *b) { return strlen(a) * 10 + strlen(b); }' 3>&-
+    modload load sizes 3>&-
+    ring=$((256 << 10)) full=$(head -c $((256 << 10)) /dev/zero | tr '\0' x)
+    for ((n = ring - 24 - 2 - 3; n < ring - 24 - 2 + 3; n++)); do
+        printf '{"call":"f","args":["%s","xy"]}\n' "${full:0:n}" >.lines
+        ml exec -t 5s --batch sizes <.lines
+        assert_ok
+        assert_equal "$(field .data)" $((n * 10 + 2))
+    done
+}
+
+@test "batch: who is slow to read the answers costs no call its time" {
+    modload register --name large "$(modload uuid)" -e '#include <stdlib.h>
+        #include <string.h>
+        #include <unistd.h>
+        char *f(void) { char *s = malloc(8001); memset(s, 120, 8000); s[8000] = 0; return s; }
+        void hangs(void) { for (;;) pause(); }' 3>&-
+    modload load large 3>&-
+    yes '{"call":"f"}' | head -200 >.lines
+    # Until a call with twice their time has had it nobody reads.
+    modload exec -t 250ms --batch large <.lines 2>err 3>&- | {
+        modload exec -t 500ms large hangs 2>/dev/null 3>&- || :
+        cat
+    } >out
+    assert_equal "$(jq -r .status out | sort | uniq -c | xargs)" "200 ok"
+    assert_equal "$(<err)" ""
+}
+
 @test "batch: what the functions print goes to stderr, and they have no stdin" {
     batch streams '{"call":"copy"}' '{"call":"first"}'
     assert_ok
