@@ -439,7 +439,7 @@ int store_change(struct store *store, struct store_change *changes, size_t n, si
     p.item = calloc(n + 1, sizeof *p.item);
     if (p.item == NULL)
         return ml_error_memory(err);
-    utc_text(p.time, time(NULL));
+    utc_text(p.time, utc_now());
     for (p.n = 0; p.n < n; p.n++)
         p.item[p.n] = (struct item){.change = &changes[p.n], .number = p.n};
     qsort(p.item, n, sizeof *p.item, item_compare);

@@ -430,7 +430,7 @@ int store_check(struct store *store, const struct store_check *policy,
     if (store->fd < 0)
         return 0;
     c.read_only = store_read_only(store);
-    utc_text(c.time, time(NULL));
+    utc_text(c.time, utc_now());
     AUTO_CLOSE int mending = policy->repair ? mend_begin(&c) : -1;
     if (policy->repair && (mending < 0 || check_tools(&c) != 0))
         return -1;

@@ -340,15 +340,6 @@ static int collect(struct collector *c)
                                                                                             : 0;
 }
 
-/* Not time(2), which may be a tick behind the times of files: what has just been filed would be of
- * a second that is still to come. */
-static time_t now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec;
-}
-
 int store_gc(struct store *store, const struct store_gc *policy, struct store_gc_result *ret,
              struct ml_error *err)
 {
@@ -364,7 +355,7 @@ int store_gc(struct store *store, const struct store_gc *policy, struct store_gc
     if (lock < 0 && (errno == EWOULDBLOCK || errno == ECANCELED))
         return lock_failed(store, err);
     if (policy->older_than_s >= 0) /* times are whole seconds; none is older than 0 without this */
-        utc_text(c.cutoff, now_s() - policy->older_than_s + (policy->older_than_s == 0));
+        utc_text(c.cutoff, utc_now() - policy->older_than_s + (policy->older_than_s == 0));
     int status = collect(&c);
     if (lock >= 0)
         close(steal_fd(&lock)); /* others need not wait for what nobody sees any more */

@@ -35,10 +35,12 @@ static int key_compare(const void *a, const void *b)
 /* Whether a record is the last generation of its key: what the entry is, or will be. */
 static bool is_newest(const struct store_record **by_key, size_t n, size_t i)
 {
+    if (!record_is_generation(by_key[i]))
+        return false;
     for (size_t k = i + 1; k < n && strcmp(by_key[k]->uuid, by_key[i]->uuid) == 0; k++)
         if (record_is_generation(by_key[k]))
             return false;
-    return record_is_generation(by_key[i]);
+    return true;
 }
 
 /* By key: which of two entries was changed first is nothing that either of them knows. */
@@ -296,7 +298,7 @@ int store_adopt(struct store *store, struct store_arrival *arrival, struct ml_er
     for (size_t i = 0; i < arrival->n; i++)
         index[i] = &arrival->records[i];
     qsort(index, arrival->n, sizeof *index, key_compare);
-    utc_text(a.time, time(NULL));
+    utc_text(a.time, utc_now());
     arrival->n_entries = arrival->n_changed = 0;
     AUTO_CLOSE int lock = store_write_lock(store, err);
     int status = lock < 0 || adopt_all(&a, err) < 0 ? -1 : adopt_commit(&a, err);

@@ -99,6 +99,7 @@ void ids_free(struct ids *ids);
 
 /* ---- record.c ---- */
 
+int64_t utc_now(void);                                        /* since 1970 */
 void utc_text(char text[STORE_TIME_SIZE], int64_t seconds);   /* since 1970 */
 bool time_valid(const char *text);                            /* as utc_text() writes it */
 bool record_is_generation(const struct store_record *record); /* not a pin */

@@ -18,7 +18,7 @@
 static void lock_sign(const struct store *store, int fd)
 {
     char text[160], when[STORE_TIME_SIZE];
-    utc_text(when, time(NULL));
+    utc_text(when, utc_now());
     int n = snprintf(text, sizeof text, "pid %d, '%.64s', since %s\n", (int)getpid(),
                      store->command ? store->command : "modload", when);
     if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) < 0)

@@ -34,6 +34,15 @@ bool record_is_generation(const struct store_record *record)
     return record->op != STORE_PIN && record->op != STORE_UNPIN;
 }
 
+/* Not time(2), which may be a tick behind the times of files: what has just been filed would be of
+ * a second that is still to come. */
+int64_t utc_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec;
+}
+
 void utc_text(char text[STORE_TIME_SIZE], int64_t seconds)
 {
     time_t t = (time_t)seconds;

@@ -69,7 +69,7 @@ void store_stage_drop(struct store_stage *stage)
         fs_remove_tree(tmp, stage->name); /* what cannot be removed now is swept later */
     if (stage->fd >= 0)
         close(stage->fd);
-    *stage = (struct store_stage){.fd = -1};
+    *stage = (struct store_stage){.fd = -1, .filed = stage->filed};
 }
 
 static int settle_tree(int dirfd, const char *path);
@@ -118,9 +118,10 @@ static int stage_rename(struct store_stage *stage, const char *id, unsigned how)
     int home = stage->store->fd;
     snprintf(from, sizeof from, "tmp/%s", stage->name);
     bundle_path(id, NULL, to);
-    if (sys_renameat2(home, from, home, to, how) == 0)
-        return fs_sync_dir(home, "bundles") < 0 ? -1 : 1;
-    return errno == EEXIST ? 0 : -1;
+    if (sys_renameat2(home, from, home, to, how) < 0)
+        return errno == EEXIST ? 0 : -1;
+    stage->filed = true;
+    return fs_sync_dir(home, "bundles") < 0 ? -1 : 1;
 }
 
 static int error_pass(struct ml_error *err, const struct ml_error *why)

@@ -207,6 +207,7 @@ struct store_stage {
     struct store *store;
     char name[24]; /* beneath tmp/ */
     int fd;        /* the directory */
+    bool filed;    /* it has been renamed into its place, whatever became of it then */
 };
 
 int store_stage_open(struct store *store, struct store_stage *ret, struct ml_error *err);

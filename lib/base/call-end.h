@@ -10,12 +10,12 @@
 
 enum call_end {
     CALL_OK,           /* it returned */
-    CALL_FAILED,       /* it said so, with ml_fail, or its result is too large to pass on: then by
-                          the status of CALL_OVER_LIMIT */
+    CALL_FAILED,       /* it said so, with ml_fail */
     CALL_EXITED,       /* it ended its process */
     CALL_BAD_REPORT,   /* it left an outcome that is none */
     CALL_CRASHED,      /* it died of a signal that modload did not send */
-    CALL_OVER_LIMIT,   /* it wanted more than it may have, and was ended for that */
+    CALL_OVER_LIMIT,   /* it wanted more than it may have, and was ended for that; or its result is
+                          larger than may be passed on */
     CALL_LATE,         /* it was ended when its time was over */
     CALL_UNDEFINED,    /* not entered: there is no such function */
     CALL_BAD_ARGUMENT, /* not entered: the arguments do not fit */

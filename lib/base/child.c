@@ -81,8 +81,8 @@ static int child_stdio(const int stdio[3])
 }
 
 /* Handlers are reset by exec, what is ignored is not: a build under nohup, or of a caller that
- * ignores SIGPIPE, would behave otherwise than one by hand. SIGKILL and SIGSTOP refuse, and that is
- * fine. */
+ * ignores SIGPIPE, would behave otherwise than one by hand. SIGKILL and SIGSTOP refuse, and so do
+ * those that the C library keeps for itself (32 and on), and that is fine. */
 static void child_signals(void)
 {
     sigset_t none;

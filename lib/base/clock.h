@@ -7,8 +7,9 @@
 /* Milliseconds since an arbitrary point. Async-signal-safe. */
 int64_t clock_ms(void);
 
-/* The same in a third of the time, and up to two ticks of the kernel (8 ms at 250 Hz) later than it
- * is; never earlier: for the beginning of a time limit. Any thread; async-signal-safe. */
+/* The same in a third of the time, and up to a tick of the kernel and 1 ms (5 ms at 250 Hz) later
+ * than it is: for the beginning of a time limit. Never earlier, unless the kernel has lost ticks.
+ * Any thread; async-signal-safe. */
 int64_t clock_ms_late(void);
 
 /* How long poll() may wait until `deadline_ms`: 0 when it is past, -1 (for ever) when it is

@@ -251,12 +251,18 @@ int fs_remove_tree(int dirfd, const char *path)
     return unlinkat(dirfd, path, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -1;
 }
 
+/* Up to 256 bytes never come short (getrandom(2)); EINTR only while the pool is not ready yet. */
+void fs_random(void *data, size_t n)
+{
+    while (getrandom(data, n, 0) != (ssize_t)n)
+        if (errno != EINTR)
+            abort();
+}
+
 void fs_random_name(char *name, size_t size, const char *prefix)
 {
     uint64_t random;
-    /* 8 bytes never come short (getrandom(2)); EINTR only while the pool is not ready yet. */
-    while (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
-        ;
+    fs_random(&random, sizeof random);
     snprintf(name, size, "%s%016llx", prefix, (unsigned long long)random);
 }
 

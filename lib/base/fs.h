@@ -55,6 +55,10 @@ int fs_sync_dir(int dirfd, const char *path);
 /* Removes `path` and everything in it, following no link. Missing is fine. 0, or -1 with errno. */
 int fs_remove_tree(int dirfd, const char *path);
 
+/* `n` random bytes, 256 at most, of the kernel (getrandom(2)). Ends the process by abort(3) where
+ * that gives none, which takes a filter of system calls: nobody could go on without. Any thread. */
+void fs_random(void *data, size_t n);
+
 /* A name that nobody can guess: `prefix` and 16 random hex digits. `size` >= strlen(prefix) + 17.
  */
 void fs_random_name(char *name, size_t size, const char *prefix);

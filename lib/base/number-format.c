@@ -44,7 +44,7 @@ static bool format_try(double value, int digits, reads_back *check, char text[NU
     int before = fegetround();
     bool found = false;
     for (size_t i = 0; i < sizeof modes / sizeof *modes && !found; i++) {
-        /* glibc's printf and strtod are exact, and honour the rounding mode */
+        /* printf and strtod of glibc and musl are exact, and honour the rounding mode */
         fesetround(modes[i]);
         snprintf(text, NUMBER_TEXT_SIZE, "%.*g", digits, value);
         fesetround(FE_TONEAREST);

@@ -62,8 +62,8 @@ enum number_fault number_parse_int(const char *text, unsigned bits, int64_t *val
     return NUMBER_OK;
 }
 
-/* For "C" glibc hands out an object that is built in, the same each time: this neither allocates
- * nor fails, and two threads that come first at once store the same pointer. */
+/* For "C" glibc and musl hand out an object that is built in, the same each time: this neither
+ * allocates nor fails, and two threads that come first at once store the same pointer. */
 locale_t number_locale(void)
 {
     static locale_t locale;

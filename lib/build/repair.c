@@ -30,7 +30,7 @@ struct repair {
     struct check check;
     struct ml_repair_result result;
     bool changed;
-    bool filing; /* the new one is on its way into its place */
+    bool filed; /* the new one is in its place, and may not stay there */
     struct ml_error *err;
 };
 
@@ -239,9 +239,10 @@ static int replace(struct repair *r)
     if (foreign_move(r) < 0)
         return -1;
     r->changed = true;
-    r->filing = true;
     AUTO_CLOSE int hold = -1;
-    return store_stage_replace(&stage, r->id, &hold, r->err);
+    int status = store_stage_replace(&stage, r->id, &hold, r->err);
+    r->filed = stage.filed;
+    return status;
 }
 
 static int mend(struct repair *r)
@@ -274,14 +275,14 @@ static int repair(struct repair *r)
             return -1;
         r->check.dir = dir;
         r->changed = opened;
-        r->filing = false;
+        r->filed = false;
         r->err = &why;
         int status = mend(r);
         r->err = err;
         r->result.problems += opened;
         if (status == 0)
             return r->changed;
-        if (!r->filing && !sound_is_current(r->store, r->id, dir))
+        if (!r->filed && !sound_is_current(r->store, r->id, dir))
             continue;
         if (err != NULL)
             *err = why;

@@ -1,12 +1,10 @@
 /* Keys and their text forms. Parsed by hand: uuid_parse(3) knows no form without hyphens, and both
  * forms are to be read by one parser that is exact about what goes before and behind. */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/error.h"
+#include "base/fs.h"
 #include "modload/modload.h"
 #include "registry_store/store.h"
 
@@ -15,9 +13,7 @@
  * random bytes: from those a key could be guessed. */
 void ml_key_generate(struct ml_key *key)
 {
-    while (getrandom(key->bytes, sizeof key->bytes, 0) != sizeof key->bytes)
-        if (errno != EINTR)
-            abort(); /* somebody has forbidden it: then there is no key */
+    fs_random(key->bytes, sizeof key->bytes);
     key->bytes[6] = (uint8_t)((key->bytes[6] & 0x0f) | 0x40);
     key->bytes[8] = (uint8_t)((key->bytes[8] & 0x3f) | 0x80);
 }

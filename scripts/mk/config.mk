@@ -25,8 +25,10 @@ FRONT_LINK := -static
 # The front is made with musl, where its compiler is: before main() glibc asks the processor for its caches, instruction
 # by instruction, each of which a virtual machine has to answer in the place of it. That is two thirds of the time that a
 # program which does nothing takes. The kernel's headers are glibc's, or rather Debian's.
+# A compiler for another machine than musl's makes the front, too.
 MUSL_CC  ?= musl-gcc
-HAS_MUSL := $(shell command -v $(firstword $(MUSL_CC)))
+HAS_MUSL := $(shell for_machine() { "$$@" -dumpmachine 2>/dev/null | cut -d- -f1; }; \
+    [ "$$(for_machine $(MUSL_CC))" = "$$(for_machine $(CC))" ] && echo yes)
 endif
 ifneq ($(HAS_MUSL),)
 FRONT_CC := $(if $(findstring ccache,$(CC)),ccache )$(MUSL_CC)
@@ -44,6 +46,5 @@ endif
 LINK_FLAGS := $(SAN_FLAGS) -Wl,-z,relro,-z,now -Wl,--as-needed
 
 BUILD_LIBS := $(shell $(PKG_CONFIG) --libs libdw libelf libcjson libcrypto uuid) -lm
-# From their archives: the front links nothing at run time, and the worker loads nothing but libc.
-STATIC_UUID   := -l:libuuid.a
+# From its archive: the worker loads nothing but libc.
 STATIC_CRYPTO := -l:libcrypto.a

@@ -42,7 +42,7 @@ $(UNIT): $(BUILD)/tests/%: $(O)/tests/unit/%.o $(UNIT_HELP) $(WORKER_LIB) $(HEAV
 $(O)/tests/%.o: private BASE_FLAGS += -Werror -Itests/unit -Itests/lib
 
 $(BUILD)/bench/scale $(BUILD)/bench/sqlite $(BUILD)/bench/session: $(BUILD)/bench/%: $(O)/tests/bench/%.o $(LIGHT_LIB)
-	$(Q)mkdir -p $(@D) && $(CC) $(LINK_FLAGS) -o $@ $^ $(STATIC_UUID) $(if $(filter %sqlite,$@),-lsqlite3) -lm
+	$(Q)mkdir -p $(@D) && $(CC) $(LINK_FLAGS) -o $@ $^ $(if $(filter %sqlite,$@),-lsqlite3) -lm
 $(BUILD)/bench/bare $(BUILD)/bench/pairs $(BUILD)/bench/spent: $(BUILD)/bench/%: $(O)/tests/bench/%.o
 	$(Q)mkdir -p $(@D) && $(CC) $(LINK_FLAGS) -o $@ $<
 $(BUILD)/bench/null: $(O)/tests/bench/null.o

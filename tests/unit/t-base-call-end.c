@@ -126,7 +126,8 @@ static void test_manual(void **state)
                  class->outcome, class->status);
         const char *found = strstr(buf_text(&text), row);
         case_true(row, found != NULL);
-        if (end == CALL_EXITED || end == CALL_BAD_REPORT || class->status == ML_NOT_LOADED) {
+        if (end == CALL_OVER_LIMIT || end == CALL_EXITED || end == CALL_BAD_REPORT ||
+            class->status == ML_NOT_LOADED) {
             snprintf(row, sizeof row, "`%s`", class->code);
             const char *word = strstr(found + 1, row);
             case_true(row, word != NULL && word < strchr(found + 1, '\n'));

@@ -62,7 +62,8 @@ enum ml_status {
 enum { ML_ERROR_CODE_MAX = 64, ML_ERROR_MESSAGE_MAX = 1024, ML_ERROR_HINT_MAX = 512 };
 
 /* One failure. ML_ERROR_INIT is none. Texts are NUL-terminated and never localised, except for what
- * strerror(3) and ld.so say in the locale of the program. */
+ * strerror(3) and ld.so say: that is for people, and differs between C libraries; programs go by
+ * `code`. */
 struct ml_error {
     /* An enum ml_status, or ML_SIGNAL + n; 0 while nothing has failed. */
     int status;
