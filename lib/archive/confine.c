@@ -4,17 +4,12 @@
 #include "archive/confine.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/landlock.h>
-#include <stddef.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/error.h"
+#include "base/landlock.h"
 #include "base/limit.h"
 #include "base/scope.h"
 
@@ -32,44 +27,14 @@ static int limit_all(const struct archive_limits *limits, struct ml_error *err)
     return limit_lower(RLIMIT_NOFILE, DESCRIPTORS_MAX, err);
 }
 
-/* ---- Landlock ---- */
-
-/* As linux/landlock.h has it today: the headers that we are built with may be older than the
- * kernel. Each version of the ABI knows more rights; those that it does not know are not named. */
-struct ruleset {
-    uint64_t fs, net, scoped;
-};
-static const uint64_t fs_rights[] = {0, 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff};
-enum { ABI_NET = 4, NET_RIGHTS = 3 };     /* TCP: bind, connect */
-enum { ABI_SCOPE = 6, SCOPE_RIGHTS = 3 }; /* abstract sockets, signals to others */
-
-/* All rights that this kernel knows are taken away before three are given back. */
-static int ruleset_open(void)
-{
-    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    const long known = sizeof fs_rights / sizeof *fs_rights - 1;
-    if (abi < 1)
-        return -1;
-    struct ruleset rules = {.fs = fs_rights[abi < known ? abi : known],
-                            .net = abi >= ABI_NET ? NET_RIGHTS : 0,
-                            .scoped = abi >= ABI_SCOPE ? SCOPE_RIGHTS : 0};
-    size_t size = abi >= ABI_SCOPE ? sizeof rules
-                  : abi >= ABI_NET ? offsetof(struct ruleset, scoped)
-                                   : sizeof rules.fs;
-    return (int)syscall(SYS_landlock_create_ruleset, &rules, size, 0);
-}
+/* ---- files ---- */
 
 static void lock_to(int dirfd)
 {
-    AUTO_CLOSE int ruleset = ruleset_open();
-    struct landlock_path_beneath_attr rule = {.allowed_access = LANDLOCK_ACCESS_FS_WRITE_FILE |
-                                                                LANDLOCK_ACCESS_FS_MAKE_REG |
-                                                                LANDLOCK_ACCESS_FS_MAKE_DIR,
-                                              .parent_fd = dirfd};
-    if (ruleset < 0 ||
-        syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
+    AUTO_CLOSE int ruleset = landlock_open();
+    if (ruleset < 0 || landlock_allow(ruleset, dirfd, LANDLOCK_MAKE) < 0)
         return;
-    syscall(SYS_landlock_restrict_self, ruleset, 0);
+    landlock_enter(ruleset);
 }
 
 /* Landlock asks for no_new_privs, and comes last: it closes the door to /proc. */

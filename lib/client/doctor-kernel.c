@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/landlock.h"
 #include "base/scope.h"
 #include "client/doctor.h"
 
@@ -23,7 +24,6 @@ enum {
     KERNEL_MAJOR = 5, /* 5.15: README */
     KERNEL_MINOR = 15,
     PROC_MAGIC = 0x9fa0,      /* linux/magic.h: PROC_SUPER_MAGIC */
-    LANDLOCK_VERSION = 1,     /* linux/landlock.h: LANDLOCK_CREATE_RULESET_VERSION */
     FILES_LOW = 256,          /* a supervisor needs some 20; a build one for each compiler */
     PROCESSES_LOW = 64,       /* a call is 2, a build 2 for each compiler and what those start */
     FILE_SIZE_LOW = 64 << 20, /* of the objects that compilers write */
@@ -120,12 +120,7 @@ static void calls_look(struct doctor *d)
 /* This version has no sandbox: what one would be made of is told, and its lack is no problem. */
 static void landlock_look(struct doctor *d)
 {
-#ifdef SYS_landlock_create_ruleset
-    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION);
-#else
-    long abi = -1;
-    errno = ENOSYS;
-#endif
+    long abi = landlock_abi();
     if (abi > 0) {
         doctor_tell(d, ML_HEALTH_OK, "landlock", "ABI %ld", abi);
         return;
