@@ -92,6 +92,14 @@ static void child_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Negative in the report: that which confines the program has failed, not the program. */
+static _Noreturn void child_report(int report, int errnum)
+{
+    while (write(report, &errnum, sizeof errnum) < 0 && errno == EINTR)
+        continue;
+    _exit(127);
+}
+
 /* Whatever fails before the program runs is told to the parent by its errno. The group first: until
  * then a signal from the terminal would reach both. The descriptors that are left, our caller's own
  * too, are closed by exec, which CLOEXEC on all of them does without a loop. It does not go on
@@ -114,15 +122,14 @@ static _Noreturn void child_run(const struct child_spec *spec, const char *path,
         limit(RLIMIT_FSIZE, spec->max_file_size);
     if ((spec->cwd_fd < 0 || fchdir(spec->cwd_fd) == 0) && child_stdio(spec->stdio) == 0) {
         sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+        if (spec->before != NULL && spec->before(spec->before_arg) < 0)
+            child_report(report, -errno);
         if (spec->body == NULL)
             execve(path, (char *const *)spec->argv, spec->env ? (char *const *)spec->env : environ);
         else if (sys_close_range(3, ~0U, 0) == 0)
             _exit(spec->body(spec->body_arg));
     }
-    int errnum = errno;
-    while (write(report, &errnum, sizeof errnum) < 0 && errno == EINTR)
-        continue;
-    _exit(127);
+    child_report(report, errno);
 }
 
 /* Only the lifeline stays open here: any other descriptor would keep somebody's pipe or lock alive.
@@ -245,6 +252,10 @@ int child_start(const struct child_spec *spec, struct child *ret, struct ml_erro
         return ml_error_errno(err, ML_LIMIT, errno, "cannot start '%s'", name);
     close(steal_fd(&report_out));
     int errnum = exec_errno(report_in);
+    if (errnum < 0) {
+        errno = -errnum;
+        return ml_error_set(err, ML_LIMIT, "not_confined", "cannot confine '%s': %m", name);
+    }
     if (errnum != 0)
         return ml_error_errno(err, 0, errnum, "cannot run '%s'", name);
     *ret = child;

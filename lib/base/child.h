@@ -24,6 +24,11 @@ struct child_spec {
      * another one held at that moment stays locked in the copy for ever: give it a deadline. */
     int (*body)(void *arg);
     void *body_arg;
+    /* Called in the child when all else is ready, before the program or the function runs: what
+     * confines it. Other threads may have held locks, so it makes system calls and nothing else.
+     * Null: nothing. 0, or -1 with errno. */
+    int (*before)(void *arg);
+    void *before_arg;
     int cwd_fd;             /* the directory to start in; -1: the caller's own */
     int stdio[3];           /* -1: /dev/null */
     uint64_t max_file_size; /* no file may grow beyond; 0: no limit */
@@ -56,7 +61,7 @@ struct child_end {
 };
 
 /* Starts a program. 0; -1 and ML_NO_INPUT (no such program), ML_REFUSED (it may not be run),
- * ML_LIMIT. */
+ * ML_LIMIT (no more processes; "not_confined": what the spec has before it failed). */
 int child_start(const struct child_spec *spec, struct child *ret, struct ml_error *err);
 
 /* Waits for the end, then kills what is left of the group and takes the child down. 0; -1 and

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -154,6 +155,38 @@ static void file_size_limit(void **state)
     assert_int_equal(end.signal, SIGXFSZ);
     assert_int_equal(lseek(spec.stdio[1], 0, SEEK_END), 1000);
     close(spec.stdio[1]);
+}
+
+static int close_nothing(void *arg)
+{
+    return close(-1);
+}
+
+static int no_more_files(void *arg)
+{
+    struct rlimit none = {*(rlim_t *)arg, *(rlim_t *)arg};
+    return setrlimit(RLIMIT_FSIZE, &none);
+}
+
+/* What confines a program comes before it, and when it cannot, there is no program. */
+static void before_all_else(void **state)
+{
+    static const char *const argv[] = {"sh", "-c", "ulimit -f", NULL};
+    BUF_AUTO out = BUF_INIT;
+    struct child_spec spec = CHILD_SPEC_INIT;
+    struct child_end end;
+    struct ml_error err = ML_ERROR_INIT;
+    rlim_t limit = 1024;
+    spec.argv = argv;
+    spec.before = no_more_files;
+    spec.before_arg = &limit;
+    assert_int_equal(child_capture(&spec, -1, &out, 100, &end, &err), 0);
+    assert_string_equal(buf_text(&out), "2\n");
+    spec.before = close_nothing;
+    assert_int_equal(child_capture(&spec, -1, &out, 100, &end, &err), -1);
+    assert_int_equal(err.status, ML_LIMIT);
+    assert_string_equal(err.code, "not_confined");
+    assert_string_equal(err.message, "cannot confine 'sh': Bad file descriptor");
 }
 
 static void several_at_once(void **state)
@@ -310,6 +343,7 @@ int main(void)
         cmocka_unit_test(descriptors_stay_here),
         cmocka_unit_test(environment_and_directory),
         place_test(file_size_limit),
+        cmocka_unit_test(before_all_else),
         cmocka_unit_test(several_at_once),
         cmocka_unit_test(our_own_death),
         cmocka_unit_test(functions),
