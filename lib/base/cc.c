@@ -1,16 +1,14 @@
-/* The compiler is the user's own choice and runs with his rights. What must not happen is that
- * something else than his choice decides what it does: its environment is therefore built from a
- * list, not cleaned by one. */
+/* The compiler is the user's own choice. What must not happen is that something else than his choice
+ * decides what it does: its environment is therefore built from a list, not cleaned by one. */
 #include "base/cc.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Everything else stays out: COMPILER_PATH, GCC_EXEC_PREFIX and LD_* make it run other programs,
- * DEPENDENCIES_OUTPUT makes it write files. */
+ * DEPENDENCIES_OUTPUT makes it write files. HOME is the build's own directory. */
 const char *const cc_environment[] = {
     "PATH",
-    "HOME",
     "USER",
     "LANG",
     "LANGUAGE",
@@ -25,7 +23,6 @@ const char *const cc_environment[] = {
     "PKG_CONFIG_PATH",
     "PKG_CONFIG_LIBDIR",
     "GCC_COLORS",
-    "XDG_CACHE_HOME",
     "CCACHE_DIR",
     "PKG_CONFIG_SYSROOT_DIR",
     NULL,

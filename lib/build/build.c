@@ -159,6 +159,7 @@ int build_finish(struct build *b, struct ml_error *err)
 
 void build_end(struct build *b)
 {
+    cc_box_close(&b->box);
     scope_close(&b->work);
     b->work = -1;
 }
@@ -215,6 +216,7 @@ int ml_build(struct ml_ctx *ctx, const struct ml_build_request *request,
 {
     ARENA_AUTO arena = ARENA_INIT;
     struct build b = {.a = &arena, .request = request, .work = -1, .cwd_fd = AT_FDCWD};
+    b.box = (struct cc_box)CC_BOX_INIT;
     b.abi = ML_ABI_VERSION;
     char id[ML_BUNDLE_ID_SIZE];
     b.deadline_ms = request->timeout_ms > 0 ? clock_ms() + request->timeout_ms : -1;

@@ -24,8 +24,7 @@
 #include "build/word.h"
 
 enum { JOBS_MAX = 64 };
-#define OUTPUT_MAX                                                                                 \
-    (256u << 20) /* of one file that the compiler writes: a few words of C can fill a disk */
+#define LINKED_OBJECT "modload.so" /* in the work directory: the linker writes nowhere else */
 
 /* ---- flags ---- */
 
@@ -166,16 +165,13 @@ static void log_replay(const struct build *b, int log)
 static int start(struct build *b, const struct strv *argv, int cwd_fd, int in, int log,
                  struct child *ret, struct ml_error *err)
 {
-    struct child_spec spec = CHILD_SPEC_INIT;
+    struct child_spec spec;
     if (b->a->failed)
         return ml_error_memory(err);
-    spec.argv = argv->items;
-    spec.env = b->host.env.items;
+    host_spec(b, argv, &spec);
     spec.cwd_fd = cwd_fd;
     spec.stdio[0] = in;
     spec.stdio[1] = spec.stdio[2] = log;
-    spec.max_file_size = OUTPUT_MAX;
-    spec.cancel_fd = b->request->cancel_fd;
     return child_start(&spec, ret, err);
 }
 
@@ -412,7 +408,7 @@ int compile_link(struct build *b, struct ml_error *err)
     strv_fmt(b->a, &argv, "-Wl,--dependency-file=%s", LINK_DEPENDENCIES);
     strv_fmt(b->a, &argv, "-I%s", b->host.include);
     strv_add(b->a, &argv, "-o");
-    strv_add(b->a, &argv, b->object ? "../entry.so" : "../plugin.so");
+    strv_add(b->a, &argv, LINKED_OBJECT);
     for (size_t i = 0; i < b->n_sources; i++)
         strv_fmt(b->a, &argv, "./%s.o", b->sources[i].stem);
     if (b->object == NULL) {
@@ -420,7 +416,12 @@ int compile_link(struct build *b, struct ml_error *err)
         strv_add_all(b->a, &argv, &b->libraries);
         strv_add(b->a, &argv, "-lm");
     }
-    return run(b, &argv, -1, "modload.link", "the plugin does not link", err);
+    if (run(b, &argv, -1, "modload.link", "the plugin does not link", err) < 0)
+        return -1;
+    const char *file = b->object ? "entry.so" : "plugin.so";
+    if (renameat(b->work, LINKED_OBJECT, b->stage->fd, file) < 0)
+        return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot create the bundle's '%s'", file);
+    return 0;
 }
 
 /* ---- prototypes ---- */

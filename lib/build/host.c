@@ -17,16 +17,54 @@
 #include "base/scope.h"
 #include "build/word.h"
 
+/* A ccache's own cache is in the home directory and shared with all that its owner builds: who wants
+ * builds to use it says so (base/cc-box.h). Where it is not theirs, its place is of no use to them. */
+static bool is_of_use(const char *name)
+{
+    const char *dirs = getenv("MODLOAD_BUILD_DIRS");
+    return strcmp(name, "CCACHE_DIR") != 0 || (dirs != NULL && *dirs != '\0');
+}
+
 static void env_make(struct build *b)
 {
     for (const char *const *name = cc_environment; *name != NULL; name++) {
         const char *value = getenv(*name);
-        if (value != NULL)
+        if (value != NULL && is_of_use(*name))
             strv_fmt(b->a, &b->host.env, "%s=%s", *name, value);
     }
     strv_fmt(b->a, &b->host.env, "TMPDIR=%s", b->work_path);
+    strv_fmt(b->a, &b->host.env, "HOME=%s", b->work_path);
     strv_add(b->a, &b->host.env, "SOURCE_DATE_EPOCH=0"); /* __DATE__ is no input */
     strv_add(b->a, &b->host.env, "PWD=/proc/self/cwd");
+}
+
+/* Sources that were unpacked, or laid out anew, lie in the work directory. Of a text, what stands
+ * for its directory is where the user stands. */
+static int box_make(struct build *b, struct ml_error *err)
+{
+    const struct ml_build_request *r = b->request;
+    int status = cc_box_open(&b->box, b->work_path, err);
+    if (status == 0)
+        status = cc_box_read(&b->box, b->host.include, err);
+    if (status == 0 && b->kind == BUILD_TEXT)
+        status = cc_box_read(&b->box, ".", err);
+    for (size_t i = 0; i < b->own_dirs.n && status == 0; i++)
+        status = cc_box_read(&b->box, b->own_dirs.items[i], err);
+    for (size_t i = 0; i < b->n_sources && b->kind == BUILD_FILES && status == 0; i++)
+        status = cc_box_read(&b->box, b->sources[i].path, err);
+    for (size_t i = 0; i < r->n_includes && status == 0; i++)
+        status = cc_box_read(&b->box, r->includes[i], err);
+    return status;
+}
+
+void host_spec(struct build *b, const struct strv *argv, struct child_spec *ret)
+{
+    *ret = (struct child_spec)CHILD_SPEC_INIT;
+    ret->argv = argv->items;
+    ret->env = b->host.env.items;
+    ret->before = cc_box_enter;
+    ret->before_arg = &b->box;
+    ret->cancel_fd = b->request->cancel_fd;
 }
 
 bool host_cancelled(const struct build *b)
@@ -55,11 +93,10 @@ static const char *ask(struct build *b, const char *option, struct ml_error *err
         if (strncmp(b->host.env.items[i], "LC_", 3) != 0 &&
             strncmp(b->host.env.items[i], "LANG", 4) != 0)
             strv_add(b->a, &env, b->host.env.items[i]);
-    struct child_spec spec = CHILD_SPEC_INIT;
+    struct child_spec spec;
     struct child_end end;
-    spec.argv = argv.items;
+    host_spec(b, &argv, &spec);
     spec.env = env.items;
-    spec.cancel_fd = b->request->cancel_fd;
     if (child_capture(&spec, b->deadline_ms, &out, 65536, &end, err) < 0) {
         if (err != NULL && err->status == ML_TIMEOUT)
             host_timeout(b, err);
@@ -119,7 +156,7 @@ int host_open(struct build *b, struct ml_error *err)
         return ml_error_memory(err);
     if (child_find_program(b->host.cc.items[0], path, sizeof path) < 0 || access(path, X_OK) < 0)
         return no_compiler(b, err);
-    if (headers_find(b, err) < 0)
+    if (headers_find(b, err) < 0 || box_make(b, err) < 0)
         return -1;
     const char *version = ask(b, "--version", err);
     b->host.target = version ? ask(b, "-dumpmachine", err) : NULL;

@@ -102,10 +102,8 @@ int packages_add(struct build *b, struct ml_error *err)
         return ml_error_memory(err);
     BUF_AUTO out = BUF_INIT;
     struct child_end end;
-    struct child_spec spec = CHILD_SPEC_INIT;
-    spec.argv = argv.items;
-    spec.env = b->host.env.items;
-    spec.cancel_fd = b->request->cancel_fd;
+    struct child_spec spec;
+    host_spec(b, &argv, &spec);
     spec.stdio[2] = b->request->diagnostics_fd;
     if (child_capture(&spec, b->deadline_ms, &out, 65536, &end, err) < 0)
         return run_failed(b, err);

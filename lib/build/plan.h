@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/cc-box.h"
 #include "build/arena.h"
 #include "build/digest.h"
 #include "build/function.h"
@@ -85,6 +86,7 @@ struct build {
     struct manifest manifest;
 
     struct host host;
+    struct cc_box box; /* what programs run in */
     struct store_stage *stage;
     int work;              /* the directory "work" in the stage */
     const char *work_path; /* absolute */

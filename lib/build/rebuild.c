@@ -13,6 +13,7 @@
 #include "base/scope.h"
 #include "build/build.h"
 #include "build/bundle.h"
+#include "build/host.h"
 #include "build/inputs.h"
 #include "build/layout.h"
 #include "modload/abi.h"
@@ -154,7 +155,7 @@ static int headers_ask(struct build *b, const struct source *s, struct strv *ret
     struct strv argv = {0};
     struct child_end end;
     BUF_AUTO list = BUF_INIT;
-    struct child_spec spec = CHILD_SPEC_INIT;
+    struct child_spec spec;
     AUTO_CLOSE int text =
         strcmp(s->path, "-") == 0 ? openat(b->work, "stdin.c", O_RDONLY | O_CLOEXEC) : -1;
     strv_add_all(b->a, &argv, &b->host.cc);
@@ -165,11 +166,9 @@ static int headers_ask(struct build *b, const struct source *s, struct strv *ret
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         strv_add(b->a, &argv, flags[i]);
     strv_add(b->a, &argv, s->path);
-    spec.argv = argv.items;
-    spec.env = b->host.env.items;
+    host_spec(b, &argv, &spec);
     spec.cwd_fd = b->cwd_fd;
     spec.stdio[0] = text;
-    spec.cancel_fd = b->request->cancel_fd;
     if (b->a->failed || child_capture(&spec, b->deadline_ms, &list, 16 << 20, &end, NULL) < 0)
         return -1;
     inputs_parse(b->a, buf_text(&list), ret);
@@ -270,6 +269,7 @@ int rebuild_bundle(struct check *c, struct store_stage *stage, const char *where
     r.request.cancel_fd = how->cancel_fd;
     *ret = (struct build){.a = c->a, .request = &r.request, .stage = stage, .work = -1};
     ret->cwd_fd = AT_FDCWD;
+    ret->box = (struct cc_box)CC_BOX_INIT;
     ret->abi = ML_ABI_VERSION;
     ret->deadline_ms = how->timeout_ms > 0 ? clock_ms() + how->timeout_ms : -1;
     if (sources_check(&r) < 0)

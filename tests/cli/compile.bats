@@ -324,7 +324,7 @@ echo \$\$ >$PWD/parent
 wait
 EOF
     chmod +x cc
-    CC=$PWD/cc fails --build-timeout 1s -e 'int one(void) { return 1; }'
+    CC=$PWD/cc MODLOAD_BUILD_DIRS=$PWD fails --build-timeout 1s -e 'int one(void) { return 1; }'
     assert_exit 124
     gone "$(<parent)" "$(<child)"
 }
@@ -464,7 +464,7 @@ exec sleep 1000
 EOF
     chmod +x cc
     mkfifo begun
-    CC=$PWD/cc modload compile -e 'int one(void) { return 1; }' 3>&- &
+    CC=$PWD/cc MODLOAD_BUILD_DIRS=$PWD modload compile -e 'int one(void) { return 1; }' 3>&- &
     job=$!
     read -r _ <begun
     kill -KILL $job
@@ -485,7 +485,7 @@ exec sleep 1000
 EOF
     chmod +x cc
     mkfifo begun
-    CC=$PWD/cc env --default-signal=INT modload compile -e 'int one(void) { return 1; }' 3>&- &
+    CC=$PWD/cc MODLOAD_BUILD_DIRS=$PWD env --default-signal=INT modload compile -e 'int one(void) { return 1; }' 3>&- &
     job=$!
     read -r compiler <begun
     kill -INT $job
@@ -570,7 +570,7 @@ EOF
     printf '#!/bin/sh\ncase "$*" in *-c*) echo >started; exec tail -f /dev/null;; esac\nexec cc "$@"\n' >slowcc
     chmod +x slowcc
     for signal in INT TERM; do
-        CC=$PWD/slowcc env --default-signal=INT modload compile -e 'int f(void) { return 1; }' >said 2>err 3>&- &
+        CC=$PWD/slowcc MODLOAD_BUILD_DIRS=$PWD env --default-signal=INT modload compile -e 'int f(void) { return 1; }' >said 2>err 3>&- &
         job=$!
         read -r _ <started
         kill -s "$signal" "$job"

@@ -249,7 +249,7 @@ seconds_after() {
     mkfifo go
     printf '#!/bin/sh\ncase $* in *" -c "*) : >begun; read -r line <go ;; esac\nexec cc "$@"\n' >slowcc
     chmod +x slowcc
-    CC=$PWD/slowcc modload register --name slow "$(modload uuid)" -e 'int one(void) { return 1; }' 2>err 3>&- &
+    CC=$PWD/slowcc MODLOAD_BUILD_DIRS=$PWD modload register --name slow "$(modload uuid)" -e 'int one(void) { return 1; }' 2>err 3>&- &
     job=$!
     within test -e begun
     for _ in {1..5}; do
@@ -418,7 +418,7 @@ one_of_them() {
         entry aaaaaaaa-0000-4000-8000-000000000001 bundle "$bundle" name spare
         entry bbbbbbbb-0000-4000-8000-000000000002 path slow.c name slow
     } >list
-    CC=$PWD/slowcc modload register --many list 2>said 3>&- &
+    CC=$PWD/slowcc MODLOAD_BUILD_DIRS=$PWD modload register --many list 2>said 3>&- &
     read -r _ <begun
     ml gc
     assert_ok

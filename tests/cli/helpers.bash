@@ -25,7 +25,7 @@ esac
 MODLOAD_LIMIT=${MODLOAD_LIMIT:-120} # seconds after which a command is a hanging one
 
 world_setup() {
-    unset XDG_DATA_HOME XDG_RUNTIME_DIR XDG_CONFIG_HOME XDG_CACHE_HOME CC NO_COLOR
+    unset XDG_DATA_HOME XDG_RUNTIME_DIR XDG_CONFIG_HOME XDG_CACHE_HOME CC MODLOAD_BUILD_DIRS NO_COLOR
     export LC_ALL=C.UTF-8 # the compiler's words, and orders
     export MODLOAD_HOME=$BATS_TEST_TMPDIR/h MODLOAD_RUNTIME_DIR=$BATS_TEST_TMPDIR/r
     export PATH=$MODLOAD_BUILD/bin:$PATH

@@ -70,7 +70,7 @@ given_compiler() {
         printf ';; esac ;; esac\nexec cc "$@"\n'
     } >compiler
     chmod +x compiler
-    export CC=$PWD/compiler
+    export CC=$PWD/compiler MODLOAD_BUILD_DIRS=$PWD
 }
 
 # FNV-1a of 64 bits: bash counts modulo 2^64 as well.

@@ -77,11 +77,13 @@ void kill_children(const struct rig *rig)
     if (chmod(path, 0700) < 0)
         give_up("cannot make a compiler");
     setenv("CC", path, 1);
+    setenv("MODLOAD_BUILD_DIRS", rig->base, 1);
     compile_epsilon(rig, &h, &ended, &left);
     if (ended.code != 0 || h.forks < 2)
         give_up("compile does not work with a compiler of one's own: %s", buf_text(&ended.err));
     try_all(rig, h.forks, result);
     unsetenv("CC");
+    unsetenv("MODLOAD_BUILD_DIRS");
     tap_result(result, "kill: compile, with a compiler that never ends: %u points",
                result->count[COUNT_TRIED]);
     result->count[COUNT_POINTS] = result->count[COUNT_TRIED];

@@ -176,8 +176,10 @@ static void environment(void **state)
         setenv(names[i], place_path(place, "evil"), 1);
     setenv("LC_MESSAGES", "C", 1);
     setenv("CC", place_path(place, "cc"), 1);
+    setenv("MODLOAD_BUILD_DIRS", place->path, 1);
     built_text(place, "int f(void) { return 1; }\n", &built);
     unsetenv("CC");
+    unsetenv("MODLOAD_BUILD_DIRS");
     unsetenv("LC_MESSAGES");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unsetenv(names[i]);

@@ -65,8 +65,8 @@ static void kept(void **state)
 {
     struct place *place = *state;
     struct ml_build_request request = built_request();
-    char paths[2][512];
-    const char *source = paths[0], *include = paths[1];
+    char paths[3][512];
+    const char *source = paths[0], *includes[] = {paths[1], paths[2]};
     built_write(place, "p/src/a.c",
                 "#include <stdlib.h>\n#include <modload/plugin.h>\n#include <k.h>\n#include "
                 "\"../n.h\"\n#include \"own.h\"\nint f(void) { return 1; }\n");
@@ -76,9 +76,11 @@ static void kept(void **state)
     built_write(place, "p/inc/unused.h", "\n");
     snprintf(paths[0], sizeof paths[0], "%s", place_path(place, "p/src/a.c"));
     snprintf(paths[1], sizeof paths[1], "%s", place_path(place, "p/inc"));
+    snprintf(paths[2], sizeof paths[2], "%s", place_path(place, "p"));
     request.sources = &source;
-    request.includes = &include;
-    request.n_sources = request.n_includes = 1;
+    request.includes = includes;
+    request.n_sources = 1;
+    request.n_includes = 2;
     BUILT_AUTO built;
     built_run(place, &request, &built);
     assert_string_equal(built.err.message, "");
@@ -111,8 +113,10 @@ static void changed_source(void **state)
         built_write(place, "cc", cases[i].compiler);
         assert_int_equal(chmod(place_path(place, "cc"), 0700), 0);
         setenv("CC", place_path(place, "cc"), 1);
+        setenv("MODLOAD_BUILD_DIRS", place->path, 1);
         built_path(place, place_path(place, "one.c"), &built);
         unsetenv("CC");
+        unsetenv("MODLOAD_BUILD_DIRS");
         case_int(cases[i].name, built.status, ML_BUSY);
         case_text(cases[i].name, built.err.code, "source_changed");
         case_int(cases[i].name, built_count(place, "home/bundles") + built_count(place, "home/tmp"),

@@ -50,17 +50,19 @@ static void source(const struct place *place, const char *path, int n)
     built_write(place, path, text);
 }
 
-/* A compiler of our own, around the real one. */
+/* A compiler of our own, around the real one, that may write beside itself. */
 static void compiler(const struct place *place, const char *text)
 {
     built_write(place, "cc", text);
     assert_int_equal(chmod(place_path(place, "cc"), 0700), 0);
     assert_int_equal(setenv("CC", place_path(place, "cc"), 1), 0);
+    assert_int_equal(setenv("MODLOAD_BUILD_DIRS", place->path, 1), 0);
 }
 
 static int teardown(void **state)
 {
     unsetenv("CC");
+    unsetenv("MODLOAD_BUILD_DIRS");
     return place_teardown(state);
 }
 #define pool_test(f) cmocka_unit_test_setup_teardown(f, place_setup, teardown)

@@ -83,13 +83,14 @@ static void kind_run(const struct place *place, const struct kind *kind)
 static void kinds(void **state)
 {
     struct place *place = *state;
-    char absolute[2][512], before[4096];
+    char absolute[3][512], before[4096];
     snprintf(absolute[0], sizeof absolute[0], "%s/proj/src/a.c", place->path);
     snprintf(absolute[1], sizeof absolute[1], "%s/proj/inc", place->path);
+    snprintf(absolute[2], sizeof absolute[2], "%s/proj/near", place->path);
     const struct kind cases[] = {
-        {"-I beside", "proj", {"src/a.c"}, {"inc"}, NULL, NULL, NULL},
-        {"-I above", "proj/src", {"a.c"}, {"../inc/"}, NULL, NULL, NULL},
-        {"-I absolute", ".", {absolute[0]}, {absolute[1]}, NULL, NULL, NULL},
+        {"-I beside", "proj", {"src/a.c"}, {"inc", "near"}, NULL, NULL, NULL},
+        {"-I above", "proj/src", {"a.c"}, {"../inc/", "../near"}, NULL, NULL, NULL},
+        {"-I absolute", ".", {absolute[0]}, {absolute[1], absolute[2]}, NULL, NULL, NULL},
         {"-I far away", "proj/src/in", {"far.c"}, {"../../../deep/er/and/so/on"}, NULL, NULL, NULL},
         {"-I with a dash", "dash", {"-a.c"}, {"-inc"}, NULL, NULL, NULL},
         {"directories", "proj", {"x/x.c", "y/y.c"}, {"z"}, NULL, NULL, NULL},
@@ -99,21 +100,21 @@ static void kinds(void **state)
         {"a text with headers",
          "proj",
          {NULL},
-         {"inc"},
+         {"inc", "../deep/er/and/so/on"},
          "#include \"near/n.h\"\n#include <k.h>\n#include \"../deep/er/and/so/on/far.h\"\nint "
          "t(void) "
          "{ return K + N + FAR; }\n",
          NULL,
          NULL},
         {"options", "proj", {"opt.c"}, {NULL}, NULL, "V=\"x \\\"y\\\" \303\274 \374\"", NULL},
-        {"links", "links", {"l.c"}, {NULL}, NULL, NULL, NULL},
+        {"links", "links", {"l.c"}, {"../elsewhere"}, NULL, NULL, NULL},
         {"out and in again", "proj/src", {"again.c"}, {NULL}, NULL, NULL, NULL},
         {"an included source", "proj", {"unity/a.c"}, {NULL}, NULL, NULL, NULL},
         {"a directory", "proj", {"dir"}, {NULL}, NULL, NULL, NULL},
         {"a directory where one stands", "proj/dir", {"."}, {NULL}, NULL, NULL, NULL},
         {"a directory with a manifest", "proj", {"man"}, {NULL}, NULL, NULL, NULL},
         {"CC with options", "proj", {"hdr/h.h"}, {NULL}, NULL, NULL, "cc -fno-common"},
-        {"clang", "proj", {"src/a.c"}, {"inc"}, NULL, NULL, "clang"},
+        {"clang", "proj", {"src/a.c"}, {"inc", "near"}, NULL, NULL, "clang"},
         {"an object", "proj", {"o.so"}, {NULL}, NULL, NULL, NULL},
         {"an object in a directory", "proj", {"odir"}, {NULL}, NULL, NULL, NULL},
     };
