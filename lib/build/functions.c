@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -128,13 +129,36 @@ struct doc_files {
     size_t n;
 };
 
+static bool is_same_file(const struct build *b, const char *path, const char *other)
+{
+    AUTO_FREE char *real = realpath(plan_absolute(b, path), NULL);
+    AUTO_FREE char *other_real = real ? realpath(plan_absolute(b, other), NULL) : NULL;
+    return other_real != NULL && strcmp(real, other_real) == 0;
+}
+
+/* Debug information says what #line told it: comments are read out of files that the compiler has
+ * read, and of no others. They were copied by then, and are told to whoever asks. */
+static bool is_input(const struct build *b, const char *path)
+{
+    if (strcmp(path, "<stdin>") == 0)
+        return true;
+    for (size_t i = 0; i < b->n_inputs; i++)
+        if (strcmp(b->inputs[i].path, path) == 0)
+            return true;
+    for (size_t i = 0; i < b->n_inputs; i++)
+        if (is_same_file(b, path, b->inputs[i].path))
+            return true;
+    return false;
+}
+
 /* A file that cannot be read has no comments: that is no reason to fail. */
 static void doc_file_scan(struct build *b, const char *path, struct docs *ret)
 {
     BUF_AUTO content = BUF_INIT;
     if (strcmp(path, "<stdin>") == 0 && b->request->text != NULL)
         buf_add(&content, b->request->text, b->request->text_size);
-    else if (fs_read_file(b->cwd_fd, path, &content, SOURCE_SIZE_MAX) < 0 && errno == ENOMEM)
+    else if (is_input(b, path) &&
+             fs_read_file(b->cwd_fd, path, &content, SOURCE_SIZE_MAX) < 0 && errno == ENOMEM)
         b->a->failed = true;
     docs_scan(b->a, arena_mem(b->a, buf_text(&content), content.len), content.len, ret);
 }

@@ -97,11 +97,31 @@ static void without_debug_information(void **state)
                         "bare(data: bytes, level: uint8) -> void");
 }
 
+/* What #line says is not where a comment is read: the file might be anybody's. */
+static void docs_of_strangers(void **state)
+{
+    struct place *place = *state;
+    BUILT_AUTO built, own;
+    char text[512];
+    built_write(place, "secret/key", "/* Of nobody's business. */\nnothing f(void)\n");
+    snprintf(text, sizeof text, "#line 2 \"%s\"\nint f(void) { return 1; }\n",
+             place_path(place, "secret/key"));
+    built_text(place, text, &built);
+    assert_string_equal(built.err.message, "");
+    assert_string_equal(built_function(&built, "f")->doc, "");
+    built_write(place, "d/b.h", "/* Of b. */\nint b(void);\n");
+    built_write(place, "d/a.c", "#include \"b.h\"\n#line 2 \"b.h\"\nint b(void) { return 1; }\n");
+    built_path(place, place_path(place, "d"), &own);
+    assert_string_equal(own.err.message, "");
+    assert_string_equal(built_function(&own, "b")->doc, "Of b.");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         place_test(narrowed),
         place_test(docs_of_headers),
+        place_test(docs_of_strangers),
         place_test(none_callable),
         place_test(without_debug_information),
     };
