@@ -90,7 +90,7 @@ static unsigned char type_of(int at, const struct dirent *entry)
     if (entry->d_type != DT_UNKNOWN)
         return entry->d_type;
     return fstatat(at, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? DT_UNKNOWN
-                                                                       : IFTODT(st.st_mode);
+                                                                    : IFTODT(st.st_mode);
 }
 
 static bool is_dots(const char *name)

@@ -1,5 +1,6 @@
-/* The compiler is the user's own choice. What must not happen is that something else than his choice
- * decides what it does: its environment is therefore built from a list, not cleaned by one. */
+/* The compiler is the user's own choice. What must not happen is that something else than his
+ * choice decides what it does: its environment is therefore built from a list, not cleaned by one.
+ */
 #include "base/cc.h"
 
 #include <stdlib.h>

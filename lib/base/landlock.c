@@ -23,7 +23,7 @@ struct rule {
 static const uint64_t fs_rights[] = {0, 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff};
 enum { ABI_NET = 4, NET_RIGHTS = 3 };     /* TCP: bind, connect */
 enum { ABI_SCOPE = 6, SCOPE_RIGHTS = 3 }; /* abstract sockets, signals to others */
-enum { FILE_RIGHTS = 0xc007 };       /* execute, write, read, truncate, ioctl */
+enum { FILE_RIGHTS = 0xc007 };            /* execute, write, read, truncate, ioctl */
 
 long landlock_abi(void)
 {

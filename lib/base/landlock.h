@@ -2,7 +2,8 @@
  * not given back beneath some path. Calls are made by their numbers, and the rights are those that
  * the kernel knows: the headers that we are built with may be older than it.
  *
- * What no version of it covers: stat, access, chdir, chmod, chown, extended attributes and times. */
+ * What no version of it covers: stat, access, chdir, chmod, chown, extended attributes and times.
+ */
 #ifndef BASE_LANDLOCK_H
 #define BASE_LANDLOCK_H
 

@@ -3,12 +3,12 @@
  *
  *   sockets of every kind, and io_uring, which could make them unseen
  *   leaving the process group and the session, so that one signal ends all
- *   namespaces, mounts, tracing and reading other processes, keys, bpf, perf, kernel modules, clocks
- *   what Landlock does not cover or did not always: truncate(2) and opening with O_TRUNC for reading,
- *   owners, times and extended attributes of files, System V IPC and message queues
+ *   namespaces, mounts, tracing and reading other processes, keys, bpf, perf, kernel modules,
+ * clocks what Landlock does not cover or did not always: truncate(2) and opening with O_TRUNC for
+ * reading, owners, times and extended attributes of files, System V IPC and message queues
  *
- * openat2 and clone3, whose arguments no filter sees, are answered as by a kernel that does not have
- * them. Calls of another architecture end the process. */
+ * openat2 and clone3, whose arguments no filter sees, are answered as by a kernel that does not
+ * have them. Calls of another architecture end the process. */
 #ifndef BASE_SYSCALL_FILTER_H
 #define BASE_SYSCALL_FILTER_H
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -20,10 +21,14 @@
 #include "base/fs.h"
 #include "base/scope.h"
 #include "build/host.h"
+#include "build/refused.h"
 #include "build/unpacked.h"
 #include "build/word.h"
 
 enum { JOBS_MAX = 64 };
+/* More than anybody reads. Kernels write in pieces, and refuse the one that does not fit: the file
+ * is larger by more than a piece. */
+enum { SAID_MAX = 1 << 20, LOG_SIZE = 2 << 20 };
 #define LINKED_OBJECT "modload.so" /* in the work directory: the linker writes nowhere else */
 
 /* ---- flags ---- */
@@ -117,48 +122,60 @@ static void source_argv(struct build *b, const struct source *s, struct strv *ar
 
 /* ---- one program ---- */
 
-/* What a program says is kept in a file until it is its turn. */
-static int log_open(struct build *b, const char *stem, struct ml_error *err)
+/* What a program says is kept until it is its turn: in memory, in a file that cannot grow. One that
+ * talks without end is told that there is no room, and takes none from anybody. */
+static int log_open(struct ml_error *err)
 {
-    const char *name = arena_fmt(b->a, "%s.log", stem);
-    int fd = openat(b->work, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        ml_error_errno(err, ML_CANT_CREATE, errno, "cannot create '%s/%s'", b->work_path, name);
-    return fd;
+    AUTO_CLOSE int fd = memfd_create("modload-log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0 || ftruncate(fd, LOG_SIZE) < 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+        return ml_error_errno(err, ML_LIMIT, errno, "cannot keep what the compiler says");
+    return steal_fd(&fd);
 }
 
-/* Line by line, since no name of a place is broken over two of them. */
-static void log_replay_unpacked(const struct build *b, int log)
+/* It has been written as far as the position that all who have it open share. */
+static size_t log_length(int log)
 {
-    AUTO_FREE char *line = NULL;
-    size_t size = 0;
-    AUTO_CLOSE int copy = fcntl(log, F_DUPFD_CLOEXEC, 0);
-    FILE *in = copy < 0 || lseek(copy, 0, SEEK_SET) < 0 ? NULL : fdopen(copy, "r");
-    if (in == NULL)
-        return;
-    steal_fd(&copy);
-    while (getline(&line, &size, in) > 0) {
-        BUF_AUTO text = BUF_INIT;
-        unpacked_show(b, line, &text);
-        if (text.failed || fs_write_all(b->request->diagnostics_fd, text.data, text.len) < 0)
-            break;
-    }
-    fclose(in);
+    off_t at = lseek(log, 0, SEEK_CUR);
+    return at > 0 ? (size_t)at : 0;
 }
 
-/* Passes on what a program said. That nobody is there to read it is no failure of the build. */
-static void log_replay(const struct build *b, int log)
+static bool log_is_full(int log)
+{
+    return log_length(log) > SAID_MAX;
+}
+
+static void log_read(int log, struct buf *out)
 {
     char block[16384];
-    if (b->unpacked != NULL && b->request->diagnostics_fd >= 0) {
-        log_replay_unpacked(b, log);
-        return;
-    }
-    ssize_t n;
-    for (off_t at = 0; (n = pread(log, block, sizeof block, at)) > 0; at += n)
-        if (b->request->diagnostics_fd < 0 ||
-            fs_write_all(b->request->diagnostics_fd, block, (size_t)n) < 0)
+    size_t n = log_length(log);
+    n = n < SAID_MAX ? n : SAID_MAX;
+    for (size_t at = 0; at < n;) {
+        ssize_t got = pread(log, block, n - at < sizeof block ? n - at : sizeof block, (off_t)at);
+        if (got <= 0)
             return;
+        buf_add(out, block, (size_t)got);
+        at += (size_t)got;
+    }
+}
+
+/* Passes on what a program said. That nobody is there to read it is no failure of the build. Texts
+ * end at a NUL; what is behind one is another. */
+static void log_replay(const struct build *b, int log)
+{
+    BUF_AUTO said = BUF_INIT;
+    BUF_AUTO shown = BUF_INIT;
+    if (b->request->diagnostics_fd < 0)
+        return;
+    log_read(log, &said);
+    for (size_t at = 0; b->unpacked != NULL && at < said.len && !said.failed;) {
+        const char *text = buf_text(&said) + at;
+        unpacked_show(b, text, &shown);
+        at += strlen(text) + 1;
+    }
+    const struct buf *all = b->unpacked ? &shown : &said;
+    if (!all->failed)
+        fs_write_all(b->request->diagnostics_fd, all->data, all->len);
 }
 
 /* No program reads what the user types, and all that it says goes to its log. */
@@ -184,24 +201,38 @@ static bool no_room(const struct build *b, int *errnum)
     return *errnum == ENOSPC || *errnum == EDQUOT;
 }
 
-static int not_built(const struct build *b, const char *what, const char *program,
-                     const struct child_end *end, struct ml_error *err)
+static int said_too_much(const char *what, struct ml_error *err)
+{
+    ml_error_set(err, ML_LIMIT, "too_much_output", "%s: the compiler said more than %d KiB", what,
+                 SAID_MAX >> 10);
+    return ml_error_hint(err, "fix what it says first");
+}
+
+/* `dir` is that of the source. */
+static int not_built(struct build *b, const char *what, const struct child_end *end, int log,
+                     const char *dir, struct ml_error *err)
 {
     char text[128];
     int errnum;
+    BUF_AUTO said = BUF_INIT;
     if (no_room(b, &errnum))
         return ml_error_errno(err, ML_IO, errnum, "%s", what);
+    if (log_is_full(log))
+        return said_too_much(what, err);
+    log_read(log, &said);
+    if (refused_tell(b, buf_text(&said), dir, what, err))
+        return -1;
     if (end->signal != 0)
-        return ml_error_set(err, ML_DATA, "build_failed", "%s: the %s %s", what, program,
+        return ml_error_set(err, ML_DATA, "build_failed", "%s: the compiler %s", what,
                             child_end_text(end, text, sizeof text));
     return ml_error_set(err, ML_DATA, "build_failed", "%s", what);
 }
 
 /* Runs one program in the work directory; `what` says what has not been done when it fails. */
-static int run(struct build *b, const struct strv *argv, int in, const char *stem, const char *what,
+static int run(struct build *b, const struct strv *argv, int in, const char *what,
                struct ml_error *err)
 {
-    AUTO_CLOSE int log = log_open(b, stem, err);
+    AUTO_CLOSE int log = log_open(err);
     CHILD_AUTO child = CHILD_INIT;
     struct child_end end;
     if (log < 0 || start(b, argv, b->work, in, log, &child, err) < 0)
@@ -210,14 +241,14 @@ static int run(struct build *b, const struct strv *argv, int in, const char *ste
     bool waited = child_wait(&child, b->deadline_ms, &end, &why) == 0;
     log_replay(b, log);
     if (!waited && why.status == ML_TIMEOUT)
-        return host_timeout(b, err);
+        return log_is_full(log) ? said_too_much(what, err) : host_timeout(b, err);
     if (!waited) {
         if (err != NULL)
             *err = why;
         return -1;
     }
     if (end.code != 0 || end.signal != 0)
-        return not_built(b, what, "compiler", &end, err);
+        return not_built(b, what, &end, log, "", err);
     return 0;
 }
 
@@ -272,7 +303,7 @@ static int job_start(struct jobs *jobs, struct ml_error *err)
     const struct source *s = &b->sources[jobs->n_started];
     struct job *job = &jobs->items[jobs->n_started++];
     struct strv argv = {0};
-    *job = (struct job){.child = CHILD_INIT, .log = log_open(b, s->stem, err)};
+    *job = (struct job){.child = CHILD_INIT, .log = log_open(err)};
     if (job->log < 0)
         return -1;
     struct ml_error problem = ML_ERROR_INIT;
@@ -352,12 +383,15 @@ static int jobs_report(const struct jobs *jobs, struct ml_error *err)
         log_replay(jobs->b, jobs->items[i].log);
     for (size_t i = 0; i < jobs->n_started; i++) {
         const struct job *job = &jobs->items[i];
-        const char *path = jobs->b->sources[i].path;
-        if (!job->done || (job->end.code == 0 && job->end.signal == 0))
+        const struct source *source = &jobs->b->sources[i];
+        bool silent = job->done || !log_is_full(job->log);
+        if (silent && (!job->done || (job->end.code == 0 && job->end.signal == 0)))
             continue;
         const char *what = arena_fmt(jobs->b->a, "'%s' does not compile",
-                                     strcmp(path, "-") == 0 ? "<stdin>" : path);
-        return not_built(jobs->b, what, "compiler", &job->end, err);
+                                     strcmp(source->path, "-") == 0 ? "<stdin>" : source->path);
+        if (!job->done)
+            return said_too_much(what, err);
+        return not_built(jobs->b, what, &job->end, job->log, source->root, err);
     }
     return 0;
 }
@@ -369,7 +403,11 @@ int compile_sources(struct build *b, struct ml_error *err)
     if (jobs.items == NULL)
         return ml_error_memory(err);
     if (jobs_run(&jobs, err) < 0) {
-        jobs_report(&jobs, NULL); /* what was said until then, and the first error stays */
+        struct ml_error why =
+            ML_ERROR_INIT; /* what was said until then, and the first error stays */
+        jobs_report(&jobs, &why);
+        if (err != NULL && err->status == ML_TIMEOUT && why.status == ML_LIMIT)
+            *err = why;
         return -1;
     }
     return jobs_report(&jobs, err);
@@ -416,7 +454,7 @@ int compile_link(struct build *b, struct ml_error *err)
         strv_add_all(b->a, &argv, &b->libraries);
         strv_add(b->a, &argv, "-lm");
     }
-    if (run(b, &argv, -1, "modload.link", "the plugin does not link", err) < 0)
+    if (run(b, &argv, -1, "the plugin does not link", err) < 0)
         return -1;
     const char *file = b->object ? "entry.so" : "plugin.so";
     if (renameat(b->work, LINKED_OBJECT, b->stage->fd, file) < 0)
@@ -448,7 +486,7 @@ int compile_prototypes(struct build *b, struct ml_error *err)
         "-g", "-O0", "-w", "-fPIC", "-fno-builtin", "-c", "-o", PROTOTYPES_OBJECT, "-x", "c", "-"};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         strv_add(b->a, &argv, flags[i]);
-    if (run(b, &argv, in, "modload.prototypes", "the prototypes do not compile", err) == 0)
+    if (run(b, &argv, in, "the prototypes do not compile", err) == 0)
         return 0;
     if (err != NULL && err->status == ML_DATA) {
         err->status = ML_CONFIG;

@@ -157,8 +157,8 @@ static void doc_file_scan(struct build *b, const char *path, struct docs *ret)
     BUF_AUTO content = BUF_INIT;
     if (strcmp(path, "<stdin>") == 0 && b->request->text != NULL)
         buf_add(&content, b->request->text, b->request->text_size);
-    else if (is_input(b, path) &&
-             fs_read_file(b->cwd_fd, path, &content, SOURCE_SIZE_MAX) < 0 && errno == ENOMEM)
+    else if (is_input(b, path) && fs_read_file(b->cwd_fd, path, &content, SOURCE_SIZE_MAX) < 0 &&
+             errno == ENOMEM)
         b->a->failed = true;
     docs_scan(b->a, arena_mem(b->a, buf_text(&content), content.len), content.len, ret);
 }

@@ -17,8 +17,9 @@
 #include "base/scope.h"
 #include "build/word.h"
 
-/* A ccache's own cache is in the home directory and shared with all that its owner builds: who wants
- * builds to use it says so (base/cc-box.h). Where it is not theirs, its place is of no use to them. */
+/* A ccache's own cache is in the home directory and shared with all that its owner builds: who
+ * wants builds to use it says so (base/cc-box.h). Where it is not theirs, its place is of no use to
+ * them. */
 static bool is_of_use(const char *name)
 {
     const char *dirs = getenv("MODLOAD_BUILD_DIRS");

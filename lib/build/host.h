@@ -11,8 +11,8 @@
  * compiler, no headers), ML_DATA (it cannot say who it is), ML_TIMEOUT, ML_LIMIT, ML_IO. */
 int host_open(struct build *b, struct ml_error *err);
 
-/* How every program of a build is started: in its box, with the environment from a list. `argv` must
- * outlive `ret`. */
+/* How every program of a build is started: in its box, with the environment from a list. `argv`
+ * must outlive `ret`. */
 void host_spec(struct build *b, const struct strv *argv, struct child_spec *ret);
 
 /* Whether the caller has asked to give the build up. */

@@ -113,7 +113,7 @@ void place_build(const char *build, char path[PATH_ROOM])
 void place_clean_environment(void)
 {
     static const char *const names[] = {
-        "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "CC",
+        "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME",   "XDG_CACHE_HOME", "CC",
         "NO_COLOR",      "LD_PRELOAD",      "MODLOAD_BUILD_DIRS"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unsetenv(names[i]);

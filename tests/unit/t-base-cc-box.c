@@ -33,9 +33,8 @@ static void put(const struct place *place, const char *path)
 static void given_world(const struct place *place)
 {
     static const char *const dirs[] = {"work", "tree", "tree/sub", "other", "home", "home/src"};
-    static const char *const files[] = {"tree/a.c",     "tree/.hidden", "tree/sub/b.h",
-                                        "other/secret", "home/a.c",     "home/.profile",
-                                        "home/src/x.c"};
+    static const char *const files[] = {"tree/a.c", "tree/.hidden",  "tree/sub/b.h", "other/secret",
+                                        "home/a.c", "home/.profile", "home/src/x.c"};
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
         assert_int_equal(mkdirat(place->fd, dirs[i], 0700), 0);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
@@ -87,9 +86,9 @@ static int files_body(const struct place *place)
 {
     static const char *const readable[] = {"tree/a.c", "tree/.hidden", "tree/sub/b.h",
                                            "/usr/include/stdio.h", "/dev/null"};
-    static const char *const refused[] = {"other/secret", "tree/link",   "tree/away/secret",
-                                          "home/a.c",     "/etc/passwd", "/proc/self/environ",
-                                          "/proc/self/maps", "/dev/zero", "/root", "/tmp"};
+    static const char *const refused[] = {
+        "other/secret",       "tree/link",       "tree/away/secret", "home/a.c", "/etc/passwd",
+        "/proc/self/environ", "/proc/self/maps", "/dev/zero",        "/root",    "/tmp"};
     for (size_t i = 0; i < sizeof readable / sizeof *readable; i++)
         CHILD_CHECK(opens(place, readable[i], O_RDONLY));
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
@@ -355,9 +354,14 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        place_test(files),    place_test(homes),     place_test(fifos),
-        place_test(programs), place_test(calls),     place_test(limits),
-        place_test(refusals), place_test(processes),
+        place_test(files),
+        place_test(homes),
+        place_test(fifos),
+        place_test(programs),
+        place_test(calls),
+        place_test(limits),
+        place_test(refusals),
+        place_test(processes),
 #ifdef __x86_64__
         place_test(another_architecture),
 #endif
