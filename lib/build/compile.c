@@ -26,9 +26,9 @@
 #include "build/word.h"
 
 enum { JOBS_MAX = 64 };
-/* More than anybody reads. Kernels write in pieces, and refuse the one that does not fit: the file
- * is larger by more than a piece. */
-enum { SAID_MAX = 1 << 20, LOG_SIZE = 2 << 20 };
+/* More than anybody reads, and than 100 KB of noise give rise to. Kernels write in pieces, and
+ * refuse the one that does not fit: the file is larger by more than a piece. */
+enum { SAID_MAX = 8 << 20, LOG_SIZE = 9 << 20 };
 #define LINKED_OBJECT "modload.so" /* in the work directory: the linker writes nowhere else */
 
 /* ---- flags ---- */
@@ -79,6 +79,8 @@ int compile_flags(struct build *b, struct ml_error *err)
     /* GCC makes functions of equal code aliases of one, and describes that one alone. */
     if (!b->host.is_clang)
         strv_add(b->a, &b->flags, "-fno-ipa-icf");
+    /* The plugin's own come before the caller's, which may overrule them. */
+    strv_add_all(b->a, &b->flags, &b->manifest.cflags);
     if (request_defines(b, err) < 0 || request_paths(b, err) < 0)
         return -1;
     for (size_t i = 0; i < b->manifest.link.n; i++)
@@ -203,8 +205,8 @@ static bool no_room(const struct build *b, int *errnum)
 
 static int said_too_much(const char *what, struct ml_error *err)
 {
-    ml_error_set(err, ML_LIMIT, "too_much_output", "%s: the compiler said more than %d KiB", what,
-                 SAID_MAX >> 10);
+    ml_error_set(err, ML_LIMIT, "too_much_output", "%s: the compiler said more than %d MiB", what,
+                 SAID_MAX >> 20);
     return ml_error_hint(err, "fix what it says first");
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/words.h"
+#include "build/flag.h"
 #include "build/limits.h"
 #include "build/strict-json.h"
 #include "build/word.h"
@@ -138,6 +139,25 @@ static int pkg_config_read(struct reader *r, const cJSON *value)
 {
     return list_read(r, value, &r->m->pkg_config, word_package,
                      "be an array of pkg-config package names");
+}
+
+/* Words, each of which is one flag: "-D", "X" would be two. */
+static int cflags_read(struct reader *r, const cJSON *value)
+{
+    const cJSON *item;
+    if (!cJSON_IsArray(value))
+        return bad(r, "cflags", "be an array of flags such as \"-O3\"");
+    cJSON_ArrayForEach (item, value) {
+        if (!cJSON_IsString(item))
+            return bad(r, "cflags", "be an array of flags such as \"-O3\"");
+        if (!flag_allowed(item->valuestring)) {
+            ml_error_set(r->err, ML_CONFIG, NULL, "%s: key 'cflags': '%s' is not allowed",
+                         r->m->label, item->valuestring);
+            return ml_error_hint(r->err, "%s", flag_hint(item->valuestring));
+        }
+        strv_add(r->a, &r->m->cflags, arena_str(r->a, item->valuestring));
+    }
+    return 0;
 }
 
 static int functions_read(struct reader *r, const cJSON *value)
@@ -272,6 +292,7 @@ static const struct {
     {"include", include_read, false},
     {"link", link_read, false},
     {"pkg_config", pkg_config_read, false},
+    {"cflags", cflags_read, false},
     {"functions", functions_read, false},
     {"capabilities", capabilities_read, true},
     {"limits", limits_read, true},

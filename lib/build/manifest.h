@@ -17,7 +17,7 @@ struct manifest {
     const char *label; /* its path as the user would write it, for messages */
     const char *text;  /* all of it */
     const char *name, *version, *description, *license; /* null: not given */
-    struct strv sources, include, link, pkg_config, functions;
+    struct strv sources, include, link, pkg_config, cflags, functions;
     struct ml_plugin_limits limits;
     struct manifest_part parts[6];
     size_t n_parts;

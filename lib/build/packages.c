@@ -7,6 +7,7 @@
 #include "base/child.h"
 #include "base/error.h"
 #include "build/compile.h"
+#include "build/flag.h"
 #include "build/host.h"
 #include "build/word.h"
 
@@ -39,37 +40,50 @@ void packages_split(struct arena *a, const char *text, struct strv *ret)
     a->failed = a->failed || word.failed;
 }
 
-/* Puts one word where it belongs. False when it belongs nowhere. */
-static bool flag_take(struct build *b, const char *flag)
+/* A directory of a package's. That may lie anywhere: whoever has installed it, or has named it in
+ * PKG_CONFIG_PATH, has agreed to what it says. */
+static int directory_take(struct build *b, const char *flag, struct strv *flags,
+                          struct ml_error *err)
+{
+    strv_add(b->a, flags, flag);
+    return cc_box_read(&b->box, flag + 2, err);
+}
+
+/* Puts one word where it belongs. 0 when it belongs nowhere. */
+static int flag_take(struct build *b, const char *flag, struct ml_error *err)
 {
     if (strncmp(flag, "-I", 2) == 0 && flag[2] != '\0')
-        strv_add(b->a, &b->paths, flag);
-    else if (strncmp(flag, "-L", 2) == 0 && flag[2] != '\0')
-        strv_add(b->a, &b->link_paths, flag);
-    else if (strncmp(flag, "-D", 2) == 0 && word_define(flag + 2))
-        strv_add(b->a, &b->flags, flag);
-    else if (strncmp(flag, "-l", 2) == 0 && word_library(flag + 2))
+        return directory_take(b, flag, &b->paths, err) < 0 ? -1 : 1;
+    if (strncmp(flag, "-L", 2) == 0 && flag[2] != '\0')
+        return directory_take(b, flag, &b->link_paths, err) < 0 ? -1 : 1;
+    if (strncmp(flag, "-l", 2) == 0 && word_library(flag + 2))
         strv_add(b->a, &b->libraries, flag);
-    else if (strcmp(flag, "-pthread") != 0)
-        return false;
-    else {
+    else if (flag_allowed(flag))
         strv_add(b->a, &b->flags, flag);
+    else
+        return 0;
+    if (strcmp(flag, "-pthread") == 0)
         strv_add(b->a, &b->libraries, flag);
-    }
-    return true;
+    return 1;
 }
 
 static int flags_take(struct build *b, const char *text, struct ml_error *err)
 {
     struct strv words = {0};
     packages_split(b->a, text, &words);
-    for (size_t i = 0; i < words.n; i++)
-        if (!flag_take(b, words.items[i]))
-            return ml_error_set(
-                err, ML_CONFIG, NULL,
-                "%s: key 'pkg_config': the packages ask for the flag '%s', and only "
-                "-I, -D, -l, -L and -pthread are taken from there",
-                b->manifest.label, words.items[i]);
+    for (size_t i = 0; i < words.n; i++) {
+        int taken = flag_take(b, words.items[i], err);
+        if (taken < 0)
+            return -1;
+        if (taken > 0)
+            continue;
+        ml_error_set(err, ML_CONFIG, NULL,
+                     "%s: key 'pkg_config': the packages ask for the flag '%s', which is not "
+                     "allowed",
+                     b->manifest.label, words.items[i]);
+        return ml_error_hint(err, "from there -I, -L, -l and what the key 'cflags' may have are "
+                                  "taken");
+    }
     return b->a->failed ? ml_error_memory(err) : 0;
 }
 

@@ -42,9 +42,12 @@ bool word_library(const char *text)
     return n > 0 && n <= 128 && (is_alnum(*text) || *text == '_') && only(text, n, "+._-");
 }
 
+/* pkg-config takes what ends so for a file, and looks for it where it stands: the sources could
+ * bring a package of their own. */
 bool word_package(const char *text)
 {
-    return word_library(text);
+    size_t n = strlen(text);
+    return word_library(text) && (n < 3 || strcmp(text + n - 3, ".pc") != 0);
 }
 
 bool word_standard(const char *text)

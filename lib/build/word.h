@@ -12,7 +12,7 @@
 bool word_define(const char *text); /* NAME or NAME=VALUE; no control characters */
 bool word_library(
     const char *text); /* letters, digits, + . _ -; begins with a letter, digit or _ */
-bool word_package(const char *text);  /* the same, for pkg-config */
+bool word_package(const char *text);  /* the same, for pkg-config; does not end in .pc */
 bool word_standard(const char *text); /* gnu11, c99, iso9899:1999 */
 bool word_version(const char *text);  /* SemVer 2.0.0, at most 64 bytes */
 

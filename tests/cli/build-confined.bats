@@ -260,8 +260,8 @@ one.c"
         given_compiler "$talks"
         ml compile --build-timeout 3s tree
         assert_exit 71
-        assert_stderr_has "does not compile: the compiler said more than 1024 KiB"
-        [ "${#stderr}" -le $((1100 << 10)) ]
+        assert_stderr_has "does not compile: the compiler said more than 8 MiB"
+        [ "${#stderr}" -le $((9 << 20)) ]
         leaves_nothing
     done
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "build/flag.h"
 #include "fuzz.h"
 
 static bool has_control(const char *text)
@@ -21,6 +22,21 @@ static void check_plain(const char *text)
 {
     CHECK(*text != '\0' && *text != '-' && *text != '@' && !has_control(text));
     CHECK(strpbrk(text, " ;|&$`'\"\\<>/") == NULL);
+}
+
+/* One word that names no file, no program, and nothing for others; only a macro can say what it
+ * likes. */
+static void check_flag(const char *text)
+{
+    static const char *const evil[] = {"plugin", "sanitize", "profile", "dump",
+                                       "save",   "lto",      "spec"};
+    CHECK(*text == '-' && text[1] != '\0' && !has_control(text));
+    if (text[1] == 'D')
+        return;
+    CHECK(strpbrk(text, " ,/@;|&$`'\"\\<>") == NULL);
+    for (size_t i = 0; i < sizeof evil / sizeof *evil && text[1] == 'f'; i++)
+        CHECK(strncmp(text + 2, evil[i], strlen(evil[i])) != 0);
+    CHECK(strchr("UOgsWwapfm", text[1]) != NULL);
 }
 
 /* SemVer 2.0.0, items 2, 9 and 10. */
@@ -72,6 +88,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = fuzz_text(data, size);
     if (word_library(text) || word_package(text) || word_standard(text) || word_version(text))
         check_plain(text);
+    if (flag_allowed(text))
+        check_flag(text);
+    CHECK(*flag_hint(text) != '\0');
     if (word_define(text))
         CHECK(!has_control(text) && *text != '-' && *text != '=');
     CHECK(word_version(text) == is_semver(text));

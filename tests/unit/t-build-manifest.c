@@ -105,7 +105,8 @@ static void everything(void **state)
         "{\"$schema\":\"x\",\"name\":\"math\",\"version\":\"1.0.0\",\"description\":\"d\","
         "\"license\":\"MIT\",\"sources\":[\"src/*.c\",\"a.c\"],\"include\":[\"include\"],"
         "\"link\":[\"m\"],\"pkg_config\":[\"zlib\"],\"functions\":[\"double cos(double x)\"],"
-        "\"capabilities\":[],\"limits\":{\"timeout\":\"5s\",\"cpu\":\"250ms\",\"memory\":\"256M\","
+        "\"cflags\":[\"-O3\",\"-DX=1\"],\"capabilities\":[],\"limits\":{\"timeout\":\"5s\",\"cpu\":"
+        "\"250ms\",\"memory\":\"256M\","
         "\"output\":\"1K\",\"files\":64,\"processes\":1000000},\"requires\":{},\"state\":{"
         "\"durable\":false},"
         "\"tests\":[{\"call\":\"add\",\"args\":[9007199254740993],\"expect\":5}],"
@@ -119,6 +120,8 @@ static void everything(void **state)
     assert_int_equal(m.sources.n, 2);
     assert_string_equal(m.sources.items[1], "a.c");
     assert_string_equal(m.functions.items[0], "double cos(double x)");
+    assert_int_equal(m.cflags.n, 2);
+    assert_string_equal(m.cflags.items[1], "-DX=1");
     assert_int_equal(m.limits.timeout_ms, 5000);
     assert_int_equal(m.limits.cpu_ms, 250);
     assert_int_equal(m.limits.memory, 256 << 20);

@@ -37,7 +37,11 @@ static void libraries(void **state)
         {"m,evil", false}, {"@file", false}, {"m\n", false},     {".so", false},
     };
     CHECK(cases, word_library);
+    static const struct word_case packages[] = {
+        {"zlib", true}, {"gtk+-3.0", true}, {"x.pc", false}, {"a.b.pc", false}, {"pc", true},
+    };
     CHECK(cases, word_package);
+    CHECK(packages, word_package);
 }
 
 static void standards(void **state)
