@@ -52,7 +52,11 @@ const struct command command_compile = {
             "cannot be called are told on stderr, with the reason. $CC, else cc, does the "
             "compiling; what it\n"
             "says comes out as it says it, and a build that fails is exit 65 and leaves nothing "
-            "behind.",
+            "behind.\n"
+            "The compiler is confined: no network, no home directory, no files but the sources, -I "
+            "and the system's;\n"
+            "a source that reads others is exit 77. MODLOAD_BUILD_DIRS=/path:... lets it use "
+            "more.",
     .example = "modload compile math.c",
     .options = options,
     .max_args = -1,

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cc-box.h"
 #include "base/cc.h"
 #include "base/child.h"
 #include "base/clock.h"
@@ -15,6 +16,7 @@
 #include "base/fs.h"
 #include "base/prefix.h"
 #include "base/scope.h"
+#include "base/syscall-filter.h"
 #include "client/doctor.h"
 
 enum { WORDS_MAX = 64, COMPILE_MS = 20000, GCC_OLDEST = 11, CLANG_OLDEST = 14 };
@@ -28,7 +30,8 @@ struct compiler {
     size_t n; /* of the words of $CC in argv */
     char *env[WORDS_MAX];
     size_t n_env;
-    char dir[512]; /* for what it writes; "" when there is none */
+    char dir[512];     /* for what it writes; "" when there is none */
+    struct cc_box box; /* as builds have it: what cannot work in there must be told here */
     struct buf said;
     int cancel_fd;
 };
@@ -40,6 +43,7 @@ static void compiler_close(struct compiler *c)
     for (size_t i = 0; i < c->n_env; i++)
         free(c->env[i]);
     free(c->words);
+    cc_box_close(&c->box);
     buf_free(&c->said);
 }
 
@@ -78,6 +82,8 @@ static void dir_make(struct compiler *c)
     }
     if (c->dir[0] != '\0' && asprintf(&c->env[c->n_env], "TMPDIR=%s", c->dir) >= 0)
         c->n_env++;
+    if (c->dir[0] != '\0' && asprintf(&c->env[c->n_env], "HOME=%s", c->dir) >= 0)
+        c->n_env++;
 }
 
 /* Runs the compiler with more words, which end in null. What it says on either output is in `said`,
@@ -96,6 +102,8 @@ static int run(struct compiler *c, const char *const *more, struct ml_error *err
     spec.argv = c->argv;
     spec.env = (const char *const *)c->env;
     spec.cancel_fd = c->cancel_fd;
+    spec.before = cc_box_enter;
+    spec.before_arg = &c->box;
     AUTO_CLOSE int log = -1;
     if (c->dir[0] != '\0') {
         AUTO_FREE char *path = NULL;
@@ -228,9 +236,27 @@ static void headers_look(struct doctor *d)
     doctor_tell(d, ML_HEALTH_OK, "headers", "%s", dir ? dir : "");
 }
 
+/* Tried as well: a file that everybody may read, and that no build may. */
+static void box_look(struct doctor *d, struct compiler *c)
+{
+    bool filter = syscall_filter_available();
+    if (filter && cc_box_refuses(&c->box, AT_FDCWD, "/etc/passwd")) {
+        doctor_tell(d, ML_HEALTH_OK, "builds",
+                    "confined: no network, no files but sources and the system's");
+        return;
+    }
+    doctor_tell(d, ML_HEALTH_WARNING, "builds", "%s",
+                filter ? "are not confined to files: the kernel has no Landlock; they have no "
+                         "network"
+                       : "are not confined: the kernel has no filters of system calls");
+    doctor_hint(d, "build what you trust, or boot a kernel that has both (lsm=landlock,...)");
+}
+
 void doctor_compiler(struct doctor *d)
 {
-    __attribute__((cleanup(compiler_close))) struct compiler c = {.cancel_fd = d->cancel_fd};
+    __attribute__((cleanup(compiler_close))) struct compiler c = {.cancel_fd = d->cancel_fd,
+                                                                  .box = CC_BOX_INIT};
+    struct ml_error why = ML_ERROR_INIT;
     char path[4096];
     if (!compiler_open(&c)) {
         d->failed = true;
@@ -240,7 +266,12 @@ void doctor_compiler(struct doctor *d)
         no_compiler(d, &c, "cannot be found");
     } else {
         dir_make(&c);
-        compiler_look(d, &c, path);
+        if (cc_box_open(&c.box, c.dir, &why) < 0) {
+            no_compiler(d, &c, why.message);
+        } else {
+            compiler_look(d, &c, path);
+            box_look(d, &c);
+        }
     }
     headers_look(d);
 }

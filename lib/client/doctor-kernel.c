@@ -117,7 +117,8 @@ static void calls_look(struct doctor *d)
 
 /* ---- what a sandbox is made of ---- */
 
-/* This version has no sandbox: what one would be made of is told, and its lack is no problem. */
+/* Builds and unpacking are confined by it where it is there (doctor-compiler.c). This version has
+ * no sandbox for plugins: what one would be made of is told, and its lack is no problem. */
 static void landlock_look(struct doctor *d)
 {
     long abi = landlock_abi();
@@ -128,9 +129,8 @@ static void landlock_look(struct doctor *d)
     doctor_tell(d, ML_HEALTH_WARNING, "landlock", "%s",
                 errno == EOPNOTSUPP ? "is in the kernel, and switched off"
                                     : "is not in the kernel");
-    doctor_hint(d,
-                "plugins cannot be confined to files by it: boot with lsm=landlock,..., or with a "
-                "kernel that has it");
+    doctor_hint(d, "builds cannot be confined to files: boot with lsm=landlock,..., or with a "
+                   "kernel that has it");
 }
 
 static void seccomp_look(struct doctor *d)

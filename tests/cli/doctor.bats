@@ -67,7 +67,7 @@ given_installation() {
     ml doctor
     assert_ok
     assert_no_stderr
-    for name in front core worker compiler headers registry 'file system' space runtime sockets kernel \
+    for name in front core worker compiler builds headers registry 'file system' space runtime sockets kernel \
         'system calls' /proc limits environment user; do
         grep -qE "^(ok|warning)  +$name  " .stdout || fail "nothing about $name"
     done
@@ -189,6 +189,15 @@ given_installation() {
     CC=clang doctor 0 ok compiler "clang "
 }
 
+@test "doctor: whether builds are confined" {
+    modload doctor --json | jq -e '.data.checks[]|select(.name=="landlock" and .status=="ok")' >/dev/null ||
+        skip "no Landlock here"
+    doctor 0 ok builds "confined: no network"
+    given_compiler 'cat /etc/passwd >/dev/null || exit 3' # the compiler is tried in the same box
+    doctor 1 problem compiler "it exited with status 3"
+    finds ok builds "confined"
+}
+
 @test "doctor: a compiler finds no room to be tried" {
     TMPDIR=$PWD/none doctor 0 ok compiler "gcc " # in /tmp then
     finds warning environment "TMPDIR=$PWD/none cannot be written to" "unset it"
@@ -197,7 +206,7 @@ given_installation() {
 @test "doctor: is given up with Ctrl-C, and takes everything with it" {
     mkfifo started
     given_compiler "echo > $PWD/started; exec sleep 1000"
-    env --default-signal=INT modload doctor >out 2>err 3>&- &
+    MODLOAD_BUILD_DIRS=$PWD env --default-signal=INT modload doctor >out 2>err 3>&- &
     pid=$!
     read -r <started
     kill -INT $pid

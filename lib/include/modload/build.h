@@ -107,7 +107,13 @@ struct ml_bundle_info {
  *
  * The compiler, $CC or else cc of the caller's PATH, runs as a child in a process group of its own,
  * which is killed when the time is up and when the caller dies. Of the environment it sees search
- * paths, language and colours, from a fixed list: other variables would change what it runs.
+ * paths, language and colours, from a fixed list: other variables would change what it runs. It is
+ * confined, with all that it starts: no network; writes into a directory of the build's own; reads
+ * the sources (of files the directories that they lie in, of a text the working directory), the
+ * includes, the system's headers and libraries and the compiler's own; 4 GiB of addresses, 256 MiB
+ * a file. Of a directory that holds the home directory, only the plain files in it are read, and
+ * none that begins with a dot. MODLOAD_BUILD_DIRS in the environment names directories, with : in
+ * between, that it may read and write as well. On kernels without Landlock files are not confined.
  *
  * Returns 0 and `*ret`, which is the caller's, who gives it to ml_bundle_info_free(); or -1,
  * `*ret` as it was, and
@@ -120,9 +126,12 @@ struct ml_bundle_info {
  *     ML_TIMEOUT      `timeout_ms` have passed
  *     ML_SIGNAL + SIGINT   `cancel_fd` became readable
  *     ML_BUSY         a source changed while it was compiled: what was built could not be told
- *     ML_LIMIT        a source, an object or an archive is too large, or memory is out
+ *     ML_LIMIT        a source, an object or an archive is too large, the compiler said more than
+ *                     8 MiB ("too_much_output"), or memory is out
  *     ML_REFUSED      "hostile_archive": there is more in it than plain files and directories with
- *                     sound names, or it becomes more than 200 times its size
+ *                     sound names, or it becomes more than 200 times its size.
+ *                     "outside_source": a source reads a file that it may not, which the message
+ *                     names
  *     ML_IO, ML_CANT_CREATE, ML_REFUSED   a file could not be read, made, or may not be
  * Nothing is left behind in any of these cases. */
 int ml_build(struct ml_ctx *ctx, const struct ml_build_request *request,
