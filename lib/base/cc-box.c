@@ -39,15 +39,33 @@ enum { ENTRIES_MAX = 20000, DEPTH_MAX = 32 };
 
 static int rule_failed(const char *path, struct ml_error *err)
 {
-    return ml_error_errno(err, ML_IO, errno, "cannot let the compiler use '%s'", path);
+    return ml_error_errno(err, 0, errno, "cannot let the compiler use '%s'", path);
 }
 
-/* What cannot be opened cannot be granted, and then it cannot be read either. */
+/* A file that is not there, or not for us, is nothing to be granted. */
+static bool is_nothing(int errnum)
+{
+    static const int none[] = {ENOENT, ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        if (errnum == none[i])
+            return true;
+    return false;
+}
+
+/* Whatever else went wrong is told now: the compiler would be refused the file, and nobody would
+ * know why. */
+static int not_granted(const char *path, struct ml_error *err)
+{
+    return is_nothing(errno) ? 0 : rule_failed(path, err);
+}
+
 static int grant(struct cc_box *box, const char *path, uint64_t rights, struct ml_error *err)
 {
-    AUTO_CLOSE int fd = box->ruleset < 0 ? -1 : open(path, O_PATH | O_CLOEXEC);
+    if (box->ruleset < 0)
+        return 0;
+    AUTO_CLOSE int fd = open(path, O_PATH | O_CLOEXEC);
     if (fd < 0)
-        return errno_is_shortage(errno) && box->ruleset >= 0 ? rule_failed(path, err) : 0;
+        return not_granted(path, err);
     return landlock_allow(box->ruleset, fd, rights) < 0 ? rule_failed(path, err) : 0;
 }
 
@@ -55,7 +73,7 @@ static int grant_at(struct cc_box *box, int at, const char *name, struct ml_erro
 {
     AUTO_CLOSE int fd = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
-        return 0;
+        return not_granted(name, err);
     return landlock_allow(box->ruleset, fd, LANDLOCK_READ) < 0 ? rule_failed(name, err) : 0;
 }
 
@@ -74,6 +92,8 @@ static bool is_wide(const char *real)
                                        "/etc", "/var",     "/run",     "/proc", "/sys"};
     const char *home = getenv("HOME");
     AUTO_FREE char *home_real = home && *home ? realpath(home, NULL) : NULL;
+    if (home_real == NULL && home && *home && !is_nothing(errno))
+        return true; /* it cannot be told where it is */
     if (home_real != NULL && is_or_holds(real, home_real))
         return true;
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
@@ -132,6 +152,8 @@ static int grant_files(struct cc_box *box, int at, const char *name, bool deep, 
     AUTO_CLOSEDIR DIR *dir = depth > DEPTH_MAX ? NULL : dir_open(at, name);
     struct dirent *entry;
     int status = 0;
+    if (dir == NULL && depth <= DEPTH_MAX)
+        return not_granted(name, err);
     for (int n = 0; dir != NULL && n < ENTRIES_MAX && (entry = readdir(dir)) != NULL; n++) {
         unsigned char type = type_of(dirfd(dir), entry);
         unsigned left = ENTRIES_MAX;
@@ -152,9 +174,11 @@ int cc_box_read(struct cc_box *box, const char *path, struct ml_error *err)
 {
     struct stat st;
     unsigned left = ENTRIES_MAX;
-    AUTO_FREE char *real = box->ruleset < 0 ? NULL : realpath(path, NULL);
-    if (real == NULL || stat(real, &st) < 0)
+    if (box->ruleset < 0)
         return 0;
+    AUTO_FREE char *real = realpath(path, NULL);
+    if (real == NULL || stat(real, &st) < 0)
+        return not_granted(path, err);
     if (S_ISREG(st.st_mode))
         return grant(box, real, LANDLOCK_READ, err);
     if (!S_ISDIR(st.st_mode))
@@ -204,11 +228,13 @@ static int grant_place(struct cc_box *box, const char *path, struct ml_error *er
     AUTO_FREE char *real = access(path, X_OK) == 0 ? realpath(path, NULL) : NULL;
     const char *slash = strrchr(path, '/');
     if (real == NULL)
-        return 0;
+        return not_granted(path, err);
     AUTO_FREE char *dir = slash > path ? strndup(path, (size_t)(slash - path)) : strdup("/");
     AUTO_FREE char *dir_real = dir ? realpath(dir, NULL) : NULL;
     AUTO_FREE char *called = NULL;
-    if (dir_real == NULL || asprintf(&called, "%s%s", dir_real, slash) < 0)
+    if (dir_real == NULL)
+        return not_granted(path, err);
+    if (asprintf(&called, "%s%s", dir_real, slash) < 0)
         return ml_error_memory(err);
     return grant_program(box, called, err) < 0 ? -1 : grant_program(box, real, err);
 }
@@ -220,6 +246,8 @@ static int grant_name(struct cc_box *box, const char *name, size_t n, struct ml_
     AUTO_FREE char *path = NULL;
     if (memchr(name, '/', n) != NULL) {
         AUTO_FREE char *here = *name == '/' ? NULL : getcwd(NULL, 0);
+        if (*name != '/' && here == NULL)
+            return not_granted(".", err);
         if (asprintf(&path, "%s%s%.*s", here ? here : "", here ? "/" : "", (int)n, name) < 0)
             return ml_error_memory(err);
         return grant_place(box, path, err);
