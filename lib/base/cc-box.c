@@ -85,21 +85,21 @@ static bool is_or_holds(const char *dir, const char *path)
     return strncmp(path, dir, n) == 0 && (path[n] == '\0' || path[n] == '/' || n == 1);
 }
 
-/* `real` is a real path. */
-static bool is_wide(const char *real)
+/* `real` is a real path. 1, 0; -1 with errno when it cannot be told where the home directory is. */
+static int is_wide(const char *real)
 {
     static const char *const dirs[] = {"/tmp", "/var/tmp", "/dev/shm", "/root", "/home",
                                        "/etc", "/var",     "/run",     "/proc", "/sys"};
     const char *home = getenv("HOME");
     AUTO_FREE char *home_real = home && *home ? realpath(home, NULL) : NULL;
     if (home_real == NULL && home && *home && !is_nothing(errno))
-        return true; /* it cannot be told where it is */
+        return -1;
     if (home_real != NULL && is_or_holds(real, home_real))
-        return true;
+        return 1;
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
         if (is_or_holds(real, dirs[i]))
-            return true;
-    return false;
+            return 1;
+    return 0;
 }
 
 /* ---- trees ---- */
@@ -183,7 +183,9 @@ int cc_box_read(struct cc_box *box, const char *path, struct ml_error *err)
         return grant(box, real, LANDLOCK_READ, err);
     if (!S_ISDIR(st.st_mode))
         return 0;
-    bool wide = is_wide(real);
+    int wide = is_wide(real);
+    if (wide < 0)
+        return rule_failed(path, err);
     if (wide || is_special(AT_FDCWD, real, &left, 0))
         return grant_files(box, AT_FDCWD, real, !wide, 0, err);
     return grant(box, real, LANDLOCK_READ, err);
@@ -202,16 +204,18 @@ static int grant_program(struct cc_box *box, const char *path, struct ml_error *
     if (slash == NULL || slash == dir)
         return grant(box, path, RUN, err);
     *slash = '\0';
-    if (is_wide(dir))
-        return grant(box, path, RUN, err);
+    int wide = is_wide(dir);
+    if (wide != 0)
+        return wide < 0 ? rule_failed(path, err) : grant(box, path, RUN, err);
     if (grant(box, dir, RUN, err) < 0)
         return -1;
     slash = strrchr(dir, '/');
     if (strcmp(slash, "/bin") != 0 || slash == dir)
         return 0;
     *slash = '\0';
-    if (!is_wide(dir))
-        return grant(box, dir, RUN, err);
+    wide = is_wide(dir);
+    if (wide <= 0)
+        return wide < 0 ? rule_failed(path, err) : grant(box, dir, RUN, err);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         AUTO_FREE char *part = NULL;
         if (asprintf(&part, "%s/%s", dir, parts[i]) < 0)

@@ -129,7 +129,7 @@ static void source_argv(struct build *b, const struct source *s, struct strv *ar
 static int log_open(struct ml_error *err)
 {
     AUTO_CLOSE int fd = memfd_create("modload-log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0 || ftruncate(fd, LOG_SIZE) < 0 ||
+    if (fd < 0 || TEMP_FAILURE_RETRY(ftruncate(fd, LOG_SIZE)) < 0 ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
         return ml_error_errno(err, ML_LIMIT, errno, "cannot keep what the compiler says");
     return steal_fd(&fd);

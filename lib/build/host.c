@@ -47,6 +47,8 @@ static int box_make(struct build *b, struct ml_error *err)
     int status = cc_box_open(&b->box, b->work_path, err);
     if (status == 0)
         status = cc_box_read(&b->box, b->host.include, err);
+    if (b->root == NULL) /* nothing is planned yet: a bundle, which is laid out in there */
+        return status;
     if (status == 0 && b->kind == BUILD_TEXT)
         status = cc_box_read(&b->box, ".", err);
     for (size_t i = 0; i < b->own_dirs.n && status == 0; i++)
