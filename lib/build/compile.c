@@ -26,9 +26,9 @@
 #include "build/word.h"
 
 enum { JOBS_MAX = 64 };
-/* More than anybody reads, and than 100 KB of noise give rise to. Kernels write in pieces, and
- * refuse the one that does not fit: the file is larger by more than a piece. */
-enum { SAID_MAX = 8 << 20, LOG_SIZE = 9 << 20 };
+/* More than anybody reads. Kernels write in pieces, and refuse the one that does not fit: the file
+ * is larger by more than a piece. */
+enum { SAID_MAX = 1 << 20, LOG_SIZE = 2 << 20 };
 #define LINKED_OBJECT "modload.so" /* in the work directory: the linker writes nowhere else */
 
 /* ---- flags ---- */
@@ -203,10 +203,12 @@ static bool no_room(const struct build *b, int *errnum)
     return *errnum == ENOSPC || *errnum == EDQUOT;
 }
 
-static int said_too_much(const char *what, struct ml_error *err)
+/* One that has ended all the same has found much that is wrong; one that has not is over a limit.
+ */
+static int said_too_much(const char *what, bool ended, struct ml_error *err)
 {
-    ml_error_set(err, ML_LIMIT, "too_much_output", "%s: the compiler said more than %d MiB", what,
-                 SAID_MAX >> 20);
+    ml_error_set(err, ended ? ML_DATA : ML_LIMIT, ended ? "build_failed" : "too_much_output",
+                 "%s: the compiler said more than %d MiB", what, SAID_MAX >> 20);
     return ml_error_hint(err, "fix what it says first");
 }
 
@@ -220,7 +222,7 @@ static int not_built(struct build *b, const char *what, const struct child_end *
     if (no_room(b, &errnum))
         return ml_error_errno(err, ML_IO, errnum, "%s", what);
     if (log_is_full(log))
-        return said_too_much(what, err);
+        return said_too_much(what, true, err);
     log_read(log, &said);
     if (refused_tell(b, buf_text(&said), dir, what, err))
         return -1;
@@ -243,7 +245,7 @@ static int run(struct build *b, const struct strv *argv, int in, const char *wha
     bool waited = child_wait(&child, b->deadline_ms, &end, &why) == 0;
     log_replay(b, log);
     if (!waited && why.status == ML_TIMEOUT)
-        return log_is_full(log) ? said_too_much(what, err) : host_timeout(b, err);
+        return log_is_full(log) ? said_too_much(what, false, err) : host_timeout(b, err);
     if (!waited) {
         if (err != NULL)
             *err = why;
@@ -392,7 +394,7 @@ static int jobs_report(const struct jobs *jobs, struct ml_error *err)
         const char *what = arena_fmt(jobs->b->a, "'%s' does not compile",
                                      strcmp(source->path, "-") == 0 ? "<stdin>" : source->path);
         if (!job->done)
-            return said_too_much(what, err);
+            return said_too_much(what, false, err);
         return not_built(jobs->b, what, &job->end, job->log, source->root, err);
     }
     return 0;

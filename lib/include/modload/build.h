@@ -127,7 +127,7 @@ struct ml_bundle_info {
  *     ML_SIGNAL + SIGINT   `cancel_fd` became readable
  *     ML_BUSY         a source changed while it was compiled: what was built could not be told
  *     ML_LIMIT        a source, an object or an archive is too large, the compiler said more than
- *                     8 MiB ("too_much_output"), or memory is out
+ *                     1 MiB and did not end ("too_much_output"), or memory is out
  *     ML_REFUSED      "hostile_archive": there is more in it than plain files and directories with
  *                     sound names, or it becomes more than 200 times its size.
  *                     "outside_source": a source reads a file that it may not, which the message
