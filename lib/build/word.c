@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cc.h"
+#include "base/semver.h"
 
 static bool is_alnum(char c)
 {
@@ -56,46 +57,10 @@ bool word_standard(const char *text)
     return n > 0 && n <= 32 && is_alnum(*text) && only(text, n, ":+");
 }
 
-/* A number without a zero in front; moves past it. */
-static bool version_number(const char **at)
-{
-    size_t n = strspn(*at, "0123456789");
-    bool good = n > 0 && (n == 1 || **at != '0');
-    *at += n;
-    return good;
-}
-
-/* Identifiers with dots between them, none empty; numeric ones without a zero in front if `strict`.
- */
-static bool version_identifiers(const char *text, size_t n, bool strict)
-{
-    for (size_t at = 0;; at++) {
-        const char *dot = memchr(text + at, '.', n - at);
-        size_t len = dot ? (size_t)(dot - (text + at)) : n - at;
-        bool numeric = strspn(text + at, "0123456789") >= len;
-        if (len == 0 || !only(text + at, len, "-"))
-            return false;
-        if (strict && numeric && len > 1 && text[at] == '0')
-            return false;
-        at += len;
-        if (at >= n)
-            return true;
-    }
-}
-
 bool word_version(const char *text)
 {
-    const char *at = text;
-    if (strlen(text) > 64)
-        return false;
-    for (int i = 0; i < 3; i++)
-        if ((i > 0 && *at++ != '.') || !version_number(&at))
-            return false;
-    size_t n = *at == '-' ? strcspn(at, "+") : 0;
-    if (n > 0 && !version_identifiers(at + 1, n - 1, true))
-        return false;
-    at += n;
-    return *at == '\0' || (*at == '+' && version_identifiers(at + 1, strlen(at + 1), false));
+    struct semver version;
+    return semver_parse(text, &version);
 }
 
 bool word_prototype(const char *text)
