@@ -3,6 +3,7 @@
 #include "base/landlock.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -36,18 +37,28 @@ static uint64_t known_rights(long abi)
     return fs_rights[abi < known ? abi : known];
 }
 
-int landlock_open(void)
+static int ruleset_open(bool net)
 {
     long abi = landlock_abi();
     if (abi < 1)
         return -1;
     struct ruleset rules = {.fs = known_rights(abi),
-                            .net = abi >= ABI_NET ? NET_RIGHTS : 0,
+                            .net = net && abi >= ABI_NET ? NET_RIGHTS : 0,
                             .scoped = abi >= ABI_SCOPE ? SCOPE_RIGHTS : 0};
     size_t size = abi >= ABI_SCOPE ? sizeof rules
                   : abi >= ABI_NET ? offsetof(struct ruleset, scoped)
                                    : sizeof rules.fs;
     return (int)syscall(CREATE_RULESET, &rules, size, 0);
+}
+
+int landlock_open(void)
+{
+    return ruleset_open(true);
+}
+
+int landlock_open_tcp(void)
+{
+    return ruleset_open(false);
 }
 
 int landlock_allow(int ruleset, int fd, uint64_t rights)

@@ -25,6 +25,9 @@ long landlock_abi(void);
  * 4), abstract sockets and signals to others (version 6). A descriptor; -1 with errno. */
 int landlock_open(void);
 
+/* The same, and TCP is left as it is: for who has to reach a server. */
+int landlock_open_tcp(void);
+
 /* Gives rights back on what `fd` (O_PATH will do) is, and beneath it. Rights that the kernel does
  * not know, or that a plain file cannot have, are left out. 0, or -1 with errno. */
 int landlock_allow(int ruleset, int fd, uint64_t rights);
