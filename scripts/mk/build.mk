@@ -8,6 +8,7 @@ CLIENT_SRC := $(sort $(wildcard lib/client/*.c))
 PACK_SRC   := $(sort $(wildcard lib/archive/*.c))
 MAKE_SRC   := $(sort $(wildcard lib/build/*.c lib/transfer/*.c lib/fetch/*.c))
 WORKER_SRC := $(sort $(wildcard lib/worker/*.c))
+FETCHER_SRC := $(sort $(wildcard lib/fetcher/*.c))
 CMD_SRC    := $(sort $(filter-out cmd/main.c,$(wildcard cmd/*.c)))
 objects = $(patsubst %.c,$(O)/%.o,$(1))
 
@@ -18,7 +19,7 @@ HEAVY_LIB := $(O)/libmodload-build.a
 CMD_LIB   := $(O)/commands.a
 FRONT_LIB := $(O)/front.a
 
-PROGRAMS := $(BUILD)/bin/modload $(LIBEXEC)/modload-core $(LIBEXEC)/modload-worker
+PROGRAMS := $(BUILD)/bin/modload $(addprefix $(LIBEXEC)/modload-,core worker fetch)
 HEADERS  := $(patsubst lib/include/%,$(BUILD)/include/%,$(wildcard lib/include/modload/*.h))
 SHARE    := $(patsubst manifests/%,$(BUILD)/share/modload/%,$(shell find manifests -type f))
 SOVERSION := 0

@@ -46,5 +46,6 @@ endif
 LINK_FLAGS := $(SAN_FLAGS) -Wl,-z,relro,-z,now -Wl,--as-needed
 
 BUILD_LIBS := $(shell $(PKG_CONFIG) --libs libdw libelf libcjson libcrypto uuid) -lm
+GIT_LIBS   := $(shell $(PKG_CONFIG) --libs libgit2) -lpthread
 # From its archive: the worker loads nothing but libc.
 STATIC_CRYPTO := -l:libcrypto.a

@@ -1,0 +1,107 @@
+/* Fetching a plugin's source from a git repository, into a directory that ends up with all of one
+ * commit or with nothing.
+ *
+ * libgit2 does it, in processes of its own (libexec/modload/modload-fetch): one reaches the server
+ * and can write nothing but the cache, one reads the cache and can write nothing but the directory.
+ * Both have limits, and are gone when this process is. What they say is looked at as if a stranger
+ * had said it. No hook, filter or helper is run, and no configuration of git's is read. */
+#ifndef FETCH_FETCH_H
+#define FETCH_FETCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "archive/unpack.h"
+#include "fetch/source.h"
+
+/* What a fetch may cost. All limits are inclusive. */
+struct fetch_limits {
+    int64_t time_ms;            /* by the clock, the wait for the cache left out */
+    int64_t idle_ms;            /* without a byte from the server, and without work of our own */
+    uint64_t pack_bytes;        /* that come in one fetch */
+    uint64_t memory_bytes;      /* of address space for each process */
+    uint32_t cpu_s;             /* seconds of processor time that each has */
+    struct archive_limits tree; /* of what is exported; its ratio, memory and times do not count */
+};
+
+/* 10 minutes let 512 MiB come at 1 MiB/s. A server that says nothing for 30 s is one that has
+ * forgotten us: git's own counts and sends what it counted every few seconds. Memory: what indexing
+ * a pack of 512 MiB takes, whose parts are mapped 128 MiB at a time. */
+#define FETCH_LIMITS_INIT                                                                          \
+    {                                                                                              \
+        .time_ms = 600000, .idle_ms = 30000, .pack_bytes = 512 << 20, .memory_bytes = 768 << 20,   \
+        .cpu_s = 120, .tree = ARCHIVE_LIMITS_INIT                                                  \
+    }
+
+enum fetch_phase {
+    FETCH_CONNECTING, /* until the server begins to send */
+    FETCH_RECEIVING,  /* objects, of objects_total */
+    FETCH_RESOLVING,  /* deltas, of deltas_total */
+    FETCH_EXPORTING,  /* files */
+};
+
+struct fetch_progress {
+    enum fetch_phase phase;
+    uint64_t bytes; /* from the server */
+    uint32_t objects, objects_total;
+    uint32_t deltas, deltas_total;
+    uint32_t files;
+};
+
+enum { FETCH_ID_SIZE = 41, FETCH_NAME_SIZE = SOURCE_REF_MAX + 16, FETCH_VERSION_SIZE = 65 };
+
+struct fetch_request {
+    const struct source *source; /* of SOURCE_PATH: a git repository */
+    const char *subdir; /* the directory of the repository to export; null or "": all of it */
+    bool offline;       /* the cache only */
+    const char *cache;  /* the directory of caches; null: $XDG_CACHE_HOME/modload/git, else
+                           ~/.cache/modload/git. It must be ours alone. */
+    const struct fetch_limits *limits; /* null: FETCH_LIMITS_INIT */
+    int64_t wait_ms;     /* how long to wait for another fetch of the same repository */
+    int64_t deadline_ms; /* of clock_ms(); negative: none */
+    int cancel_fd;       /* given up when it becomes readable; -1: none */
+    /* Called in this thread, at most ten times a second and at the end of each phase; may be null.
+     */
+    void (*progress)(const struct fetch_progress *progress, void *arg);
+    void *arg;
+};
+
+#define FETCH_REQUEST_INIT                                                                         \
+    {                                                                                              \
+        .deadline_ms = -1, .cancel_fd = -1                                                         \
+    }
+
+struct fetch_result {
+    char commit[FETCH_ID_SIZE]; /* 40 hexadecimal digits */
+    char tree[FETCH_ID_SIZE]; /* git's id of the exported directory's tree: a digest of all of it */
+    char
+        ref[FETCH_NAME_SIZE]; /* "refs/tags/v1.2.3", "refs/heads/main"; "" for a commit by its id */
+    char version[FETCH_VERSION_SIZE]; /* the tag's, without its v; "" when it is no version */
+    int64_t time;                     /* the committer's, in seconds since 1970: he may lie */
+    uint64_t received;                /* bytes that came from the server for this */
+    uint32_t files;                   /* exported, directories among them */
+    uint64_t bytes;                   /* in these files */
+};
+
+/* Fetches, resolves the ref to a commit, and exports that into the empty directory `out_dirfd`; -1:
+ * only fetches and resolves. Files become 0600 and directories 0700. A commit by its whole id that
+ * is in the cache is not asked for again. Different threads, and different processes, may fetch at
+ * the same time; for one repository they wait for each other.
+ *
+ * 0; or -1, when the directory is empty again, and
+ *     ML_NO_INPUT  "no_repository"; "no_such_ref", "no_such_path": with what there is, in the hint;
+ *                  "not_cached": offline, and the cache does not have it
+ *     ML_DATA      "ambiguous_ref"; "bad_repository": damaged, or of a kind that is not read
+ *     ML_REFUSED   "hostile_repository": a link, a submodule, a name that leads out or is two
+ *                  things, ...; "bad_certificate", "unknown_host", "no_credentials";
+ * "refused_cache": others can write to the cache ML_LIMIT     "repository_too_large"; memory is out
+ *     ML_IO        "network"; reading or writing failed
+ *     ML_TIMEOUT   a limit of time
+ *     ML_BUSY      another fetch of this repository went on for longer than `wait_ms`
+ *     ML_SIGNAL + SIGINT  "cancelled"
+ *     ML_CONFIG    "no_cache": there is no HOME
+ *     ML_CANT_CREATE  the cache cannot be made, or `out_dirfd` is not empty (and left as it is) */
+int fetch_source(const struct fetch_request *request, int out_dirfd, struct fetch_result *ret,
+                 struct ml_error *err);
+
+#endif

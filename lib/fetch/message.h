@@ -1,0 +1,58 @@
+/* What modload-fetch is told, and what it says: an order on its standard input, then messages on
+ * its standard output, of which the last is an answer. Both are structures of one size: the two
+ * programs are of one build, and the marks say so. A message is smaller than PIPE_BUF (4096), so
+ * that it is written whole whichever thread writes it. */
+#ifndef FETCH_MESSAGE_H
+#define FETCH_MESSAGE_H
+
+#include <limits.h>
+#include <stddef.h>
+
+#include "fetch/fetch.h"
+
+enum { FETCH_MARK = 0x6d6c6633 }; /* changes when anything below does */
+
+enum fetch_step {
+    FETCH_STEP_FETCH =
+        1, /* where it stands is the cache of one repository: fill it, find the commit */
+    FETCH_STEP_EXPORT, /* where it stands is an empty directory: put the commit there */
+};
+
+/* Texts end in a NUL. */
+struct fetch_order {
+    uint32_t mark;
+    uint32_t step;
+    struct source source;
+    uint8_t offline;
+    char cache[PATH_MAX];       /* of the export: the repository */
+    char commit[FETCH_ID_SIZE]; /* of the export */
+    char subdir[SOURCE_URL_MAX];
+    struct fetch_limits limits;
+};
+
+/* What has been done so far. It is told ten times a second whether it has changed or not; the
+ * last two are for the parent alone, who ends what does nothing. */
+struct fetch_counts {
+    struct fetch_progress progress;
+    uint64_t wire;   /* bytes from all sockets, those that open a connection too */
+    uint64_t cpu_ms; /* of the process */
+};
+
+enum fetch_kind { FETCH_SAYS_COUNTS = 1, FETCH_SAYS_RESULT, FETCH_SAYS_ERROR };
+
+struct fetch_message {
+    uint32_t mark;
+    uint32_t kind;
+    union {
+        struct fetch_counts counts;
+        struct fetch_result result; /* what the step has found; the rest is 0 */
+        struct ml_error error;
+    } u;
+};
+_Static_assert(sizeof(struct fetch_message) <= PIPE_BUF, "a message is written whole");
+
+/* Looks at a message that came: its mark and kind, texts that end and are what they should be, an
+ * error's status that is one of those which fetch_source() names. */
+bool fetch_message_good(const struct fetch_message *message);
+
+#endif

@@ -1,0 +1,226 @@
+/* A commit's tree becomes files by walking it: no work tree, so no filter, no attribute and no link
+ * has a say. Names, kinds and sizes are looked at, and files made, by what does so for archives. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "archive/beneath.h"
+#include "archive/budget.h"
+#include "archive/paths.h"
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/scope.h"
+#include "fetcher/fetcher.h"
+
+enum { MODE_KIND = 0170000, MODE_SPECIAL = 07000, MODE_MODULE = 0160000 };
+
+struct walk {
+    git_repository *repo;
+    int dirfd;
+    struct budget budget;
+    struct paths paths;
+};
+
+/* An object that is missing, or is not what its id says: the cache is made anew then. */
+static int unreadable(struct ml_error *err, const char *path)
+{
+    const git_error *why = git_error_last();
+    if (why != NULL && why->klass == GIT_ERROR_NOMEMORY)
+        return ml_error_memory(err);
+    return ml_error_set(err, ML_DATA, "bad_cache", "cannot read '%.200s': %s", path,
+                        why && why->message ? why->message : "libgit2 gives no reason");
+}
+
+static int write_failed(const char *path, struct ml_error *err)
+{
+    if (errno == EEXIST || errno == ENOTDIR || errno == ELOOP || errno == EXDEV)
+        return path_hostile(err, path, "is there already, says the file system");
+    return ml_error_errno(
+        err, errno == ENOSPC || errno == EDQUOT || errno == EIO ? ML_IO : ML_CANT_CREATE, errno,
+        "cannot write '%.200s'", path);
+}
+
+/* ---- one entry ---- */
+
+/* Its name is one part of a path: git's format does not say so, and libgit2 does not look. */
+static const char *entry_fault(const git_tree_entry *entry)
+{
+    int mode = (int)git_tree_entry_filemode_raw(entry);
+    if (strchr(git_tree_entry_name(entry), '/') != NULL)
+        return "has a slash in its name";
+    if ((mode & MODE_KIND) == MODE_MODULE)
+        return "is a submodule: these are not fetched";
+    if (S_ISLNK(mode))
+        return "is a symbolic link";
+    if (!S_ISREG(mode) && !S_ISDIR(mode))
+        return "is neither a file nor a directory";
+    if (mode & MODE_SPECIAL)
+        return "has a set-id or sticky bit";
+    if (git_tree_entry_type(entry) != (S_ISDIR(mode) ? GIT_OBJECT_TREE : GIT_OBJECT_BLOB))
+        return "is not what its mode says";
+    return NULL;
+}
+
+/* How large it will be is known before it is read. */
+static int size_check(const struct walk *w, const git_oid *id, const char *path,
+                      struct ml_error *err)
+{
+    git_odb *odb;
+    git_object_t type;
+    size_t size;
+    if (git_repository_odb(&odb, w->repo) < 0)
+        return unreadable(err, path);
+    int status = git_odb_read_header(&size, &type, odb, id);
+    git_odb_free(odb);
+    if (status < 0)
+        return unreadable(err, path);
+    return budget_file(&w->budget, path, size, err);
+}
+
+static int blob_write(struct walk *w, git_blob *blob, const char *path, struct ml_error *err)
+{
+    size_t n = (size_t)git_blob_rawsize(blob);
+    if (budget_bytes(&w->budget, path, 0, n, err) < 0)
+        return -1;
+    AUTO_CLOSE int fd = beneath_create(w->dirfd, path);
+    if (fd < 0 || fs_write_all(fd, git_blob_rawcontent(blob), n) < 0 || fs_close(steal_fd(&fd)) < 0)
+        return write_failed(path, err);
+    return 0;
+}
+
+static int file_take(struct walk *w, const git_tree_entry *entry, const char *path,
+                     struct ml_error *err)
+{
+    git_blob *blob;
+    const git_oid *id = git_tree_entry_id(entry);
+    if (size_check(w, id, path, err) < 0)
+        return -1;
+    if (git_blob_lookup(&blob, w->repo, id) < 0)
+        return unreadable(err, path);
+    int status = blob_write(w, blob, path, err);
+    git_blob_free(blob);
+    return status;
+}
+
+/* ---- all of them ---- */
+
+static int tree_take(struct walk *w, const git_oid *id, const char *at, struct ml_error *err);
+
+/* A path that is too deep is refused by paths_add(), so that this ends. */
+static int entry_take(struct walk *w, const git_tree_entry *entry, const char *at,
+                      struct ml_error *err)
+{
+    AUTO_FREE char *path = NULL;
+    const char *name = git_tree_entry_name(entry), *fault = entry_fault(entry);
+    if (asprintf(&path, "%s%s%s", at, *at ? "/" : "", name) < 0) {
+        path = NULL;
+        return ml_error_memory(err);
+    }
+    if (fault != NULL)
+        return path_hostile(err, path, "%s", fault);
+    bool directory = git_tree_entry_type(entry) == GIT_OBJECT_TREE;
+    if (paths_add(&w->paths, path, directory, err) < 0 ||
+        budget_entries(&w->budget, w->paths.n, err) < 0)
+        return -1;
+    fetcher_counts.files = (uint32_t)w->paths.n;
+    if (!directory)
+        return file_take(w, entry, path, err);
+    if (beneath_mkdir(w->dirfd, path) < 0)
+        return write_failed(path, err);
+    return tree_take(w, git_tree_entry_id(entry), path, err);
+}
+
+static int tree_take(struct walk *w, const git_oid *id, const char *at, struct ml_error *err)
+{
+    git_tree *tree;
+    int status = 0;
+    if (git_tree_lookup(&tree, w->repo, id) < 0)
+        return unreadable(err, *at ? at : "/");
+    for (size_t i = 0; status == 0 && i < git_tree_entrycount(tree); i++)
+        status = entry_take(w, git_tree_entry_byindex(tree, i), at, err);
+    git_tree_free(tree);
+    return status;
+}
+
+/* ---- where it begins ---- */
+
+static int no_such_path(struct ml_error *err, const char *path, const char *why)
+{
+    ml_error_set(err, ML_NO_INPUT, "no_such_path", "'%s' %s in this commit", path, why);
+    return ml_error_hint(err, "give a directory as it is in the repository: plugins/math");
+}
+
+/* The tree's id: of the commit, or of the directory that was asked for. */
+static int begin(git_repository *repo, const struct fetch_order *order, git_oid *ret,
+                 struct ml_error *err)
+{
+    git_oid id;
+    git_commit *commit;
+    if (git_oid_fromstr(&id, order->commit) < 0 || git_commit_lookup(&commit, repo, &id) < 0)
+        return unreadable(err, order->commit);
+    *ret = *git_commit_tree_id(commit);
+    git_commit_free(commit);
+    if (*order->subdir == '\0')
+        return 0;
+    git_tree *tree;
+    git_tree_entry *entry;
+    if (git_tree_lookup(&tree, repo, ret) < 0)
+        return unreadable(err, "/");
+    int status = git_tree_entry_bypath(&entry, tree, order->subdir);
+    git_tree_free(tree);
+    if (status == GIT_ENOTFOUND)
+        return no_such_path(err, order->subdir, "is not");
+    if (status < 0)
+        return unreadable(err, order->subdir);
+    bool directory = git_tree_entry_type(entry) == GIT_OBJECT_TREE;
+    *ret = *git_tree_entry_id(entry);
+    git_tree_entry_free(entry);
+    return directory ? 0 : no_such_path(err, order->subdir, "is no directory");
+}
+
+/* Codes are of repositories here. */
+static void rename_code(struct ml_error *err)
+{
+    if (strcmp(err->code, "hostile_archive") == 0)
+        strcpy(err->code, "hostile_repository");
+    if (strcmp(err->code, "archive_too_large") == 0)
+        strcpy(err->code, "repository_too_large");
+}
+
+static int walk(git_repository *repo, const struct fetch_order *order, int dirfd,
+                struct fetch_result *ret, struct ml_error *err)
+{
+    git_oid tree;
+    struct walk w = {.repo = repo, .dirfd = dirfd, .budget.limits = order->limits.tree};
+    w.budget.limits.ratio = 0; /* how well git has packed it says nothing */
+    w.paths.names = ARCHIVE_NAMES_PORTABLE;
+    w.paths.lib = lib_load(err);
+    if (w.paths.lib == NULL || begin(repo, order, &tree, err) < 0)
+        return -1;
+    int status = tree_take(&w, &tree, "", err);
+    strcpy(ret->commit, order->commit);
+    git_oid_tostr(ret->tree, sizeof ret->tree, &tree);
+    ret->files = (uint32_t)w.paths.n;
+    ret->bytes = w.budget.bytes;
+    paths_free(&w.paths);
+    return status;
+}
+
+int fetcher_export(const struct fetch_order *order, struct fetch_result *ret, struct ml_error *err)
+{
+    git_repository *repo;
+    AUTO_CLOSE int dirfd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dirfd < 0)
+        return ml_error_errno(err, 0, errno, "cannot open the directory");
+    if (git_repository_open_bare(&repo, order->cache) < 0)
+        return unreadable(err, order->cache);
+    int status = walk(repo, order, dirfd, ret, err);
+    if (status < 0)
+        rename_code(err);
+    git_repository_free(repo);
+    return status;
+}
