@@ -1,0 +1,131 @@
+/* What is in a cache decides what is built and run later: it is ours alone, or it is not used. */
+#include "fetch/cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/sha.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/scope.h"
+
+void cache_close(struct cache *cache)
+{
+    scope_close(&cache->lock);
+    scope_close(&cache->base);
+    *cache = (struct cache)CACHE_INIT;
+}
+
+/* XDG Base Directory Specification 0.8: a relative path is to be ignored. */
+static const char *absolute_variable(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && *value == '/' ? value : NULL;
+}
+
+/* The path of the directory of caches. The caller frees it; null with an error. */
+static char *base_path(const char *given, struct ml_error *err)
+{
+    char *path;
+    const char *xdg = absolute_variable("XDG_CACHE_HOME"), *home = absolute_variable("HOME");
+    if (given == NULL && xdg == NULL && home == NULL) {
+        ml_error_set(err, ML_CONFIG, "no_cache",
+                     "cannot tell where to keep what is fetched: HOME is not set");
+        ml_error_hint(err, "set XDG_CACHE_HOME to a directory of yours");
+        return NULL;
+    }
+    int n = given != NULL ? asprintf(&path, "%s", given)
+            : xdg != NULL ? asprintf(&path, "%s/modload/git", xdg)
+                          : asprintf(&path, "%s/.cache/modload/git", home);
+    if (n >= 0)
+        return path;
+    ml_error_memory(err);
+    return NULL;
+}
+
+static int owner_check(int fd, const char *path, struct ml_error *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return ml_error_errno(err, 0, errno, "cannot look at '%s'", path);
+    if (st.st_uid == geteuid() && (st.st_mode & 022) == 0)
+        return 0;
+    ml_error_set(err, ML_REFUSED, "refused_cache",
+                 "'%s', where repositories are kept, is not yours alone", path);
+    return ml_error_hint(err, "chown and chmod 700 it, or set XDG_CACHE_HOME to another directory");
+}
+
+static int base_open(const char *path, struct cache *cache, struct ml_error *err)
+{
+    if (fs_mkdir_parents(path, 0700) < 0)
+        return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot make '%s'", path);
+    cache->base = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (cache->base < 0)
+        return ml_error_errno(err, 0, errno, "cannot open '%s'", path);
+    return owner_check(cache->base, path, err);
+}
+
+static void name_make(const char *url, char name[65])
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)url, strlen(url), digest);
+    for (size_t i = 0; i < sizeof digest; i++)
+        snprintf(name + 2 * i, 3, "%02x", digest[i]);
+}
+
+static int lock_take(struct cache *cache, int64_t wait_ms, int cancel_fd, struct ml_error *err)
+{
+    char name[80];
+    snprintf(name, sizeof name, "%s.lock", cache->name);
+    cache->lock = openat(cache->base, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (cache->lock < 0)
+        return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot make '%s'", name);
+    if (fs_lock(cache->lock, wait_ms, cancel_fd) == 0)
+        return 0;
+    if (errno == ECANCELED)
+        return ml_error_set(err, ML_SIGNAL + SIGINT, "cancelled", "it was cancelled");
+    if (errno != EWOULDBLOCK)
+        return ml_error_errno(err, 0, errno, "cannot lock '%s'", name);
+    ml_error_set(err, ML_BUSY, NULL, "another modload is fetching it");
+    return ml_error_hint(err, "try again, or wait longer: --wait 10m");
+}
+
+static int dir_make(const struct cache *cache, struct ml_error *err)
+{
+    if (fs_mkdir(cache->base, cache->name, 0700) < 0)
+        return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot make '%s'", cache->path);
+    return 0;
+}
+
+int cache_open(const char *dir, const char *url, int64_t wait_ms, int cancel_fd, struct cache *ret,
+               struct ml_error *err)
+{
+    CACHE_AUTO cache = CACHE_INIT;
+    AUTO_FREE char *base = base_path(dir, err);
+    AUTO_FREE char *real = NULL;
+    if (base == NULL || base_open(base, &cache, err) < 0)
+        return -1;
+    name_make(url, cache.name);
+    real = realpath(base, NULL);
+    if (real == NULL || snprintf(cache.path, sizeof cache.path, "%s/%s", real, cache.name) >=
+                            (int)sizeof cache.path)
+        return ml_error_errno(err, 0, real ? ENAMETOOLONG : errno, "cannot open '%s'", base);
+    if (lock_take(&cache, wait_ms, cancel_fd, err) < 0 || dir_make(&cache, err) < 0)
+        return -1;
+    *ret = cache;
+    cache = (struct cache)CACHE_INIT;
+    return 0;
+}
+
+int cache_reset(const struct cache *cache, struct ml_error *err)
+{
+    if (fs_remove_tree(cache->base, cache->name) < 0)
+        return ml_error_errno(err, ML_IO, errno, "cannot remove '%s'", cache->path);
+    return dir_make(cache, err);
+}

@@ -1,0 +1,34 @@
+/* Where repositories are kept between fetches: DIR/<SHA-256 of the URL>, a bare repository each,
+ * and beside it <...>.lock, which is never removed. All of it can be removed while nobody fetches.
+ */
+#ifndef FETCH_CACHE_H
+#define FETCH_CACHE_H
+
+#include <limits.h>
+#include <stdint.h>
+
+#include "modload/error.h"
+
+struct cache {
+    int base;            /* the directory of caches */
+    int lock;            /* an flock on it is held */
+    char name[65];       /* of this one in it */
+    char path[PATH_MAX]; /* absolute */
+};
+
+#define CACHE_INIT                                                                                 \
+    {                                                                                              \
+        .base = -1, .lock = -1                                                                     \
+    }
+#define CACHE_AUTO __attribute__((cleanup(cache_close))) struct cache
+void cache_close(struct cache *cache);
+
+/* Opens the cache of one URL, made if it is missing, and locks it. `dir` is where caches are; null:
+ * as fetch_request.cache says. 0; -1 and the errors of fetch_source(). */
+int cache_open(const char *dir, const char *url, int64_t wait_ms, int cancel_fd, struct cache *ret,
+               struct ml_error *err);
+
+/* Makes it anew, empty. */
+int cache_reset(const struct cache *cache, struct ml_error *err);
+
+#endif

@@ -1,0 +1,188 @@
+/* Two steps, each a process: fill the cache and find the commit; export it. A cache that cannot be
+ * read is made anew, once. */
+#include "fetch/fetch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "archive/beneath.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/scope.h"
+#include "fetch/cache.h"
+#include "fetch/message.h"
+#include "fetch/run.h"
+
+/* A repository on this machine is known by where it really is. */
+static int place_take(struct source *source, struct ml_error *err)
+{
+    AUTO_FREE char *real = realpath(source->url, NULL);
+    if (real == NULL && errno == ENOENT) {
+        ml_error_set(err, ML_NO_INPUT, "no_repository", "there is no such file or directory");
+        return ml_error_hint(err, "give a directory with a git repository in it, or a URL");
+    }
+    if (real == NULL || strlen(real) >= sizeof source->url)
+        return ml_error_errno(err, 0, real ? ENAMETOOLONG : errno, "cannot look at it");
+    strcpy(source->url, real);
+    return 0;
+}
+
+static int order_make(const struct fetch_request *request, struct fetch_order *ret,
+                      struct ml_error *err)
+{
+    static const struct fetch_limits usual = FETCH_LIMITS_INIT;
+    const char *subdir = request->subdir ? request->subdir : "";
+    bool local = request->source->kind >= SOURCE_FILE;
+    ret->mark = FETCH_MARK;
+    ret->source = *request->source;
+    ret->offline = request->offline && !local; /* what is here needs no network */
+    ret->limits = request->limits ? *request->limits : usual;
+    if (*subdir != '\0' && source_subdir_check(subdir, err) < 0)
+        return -1;
+    strcpy(ret->subdir, subdir);
+    return local ? place_take(&ret->source, err) : 0;
+}
+
+/* ---- the steps ---- */
+
+static int fetch_step(struct fetch_order *order, const struct cache *cache,
+                      const struct fetch_request *request, int64_t deadline_ms,
+                      struct fetch_result *ret, struct ml_error *err)
+{
+    AUTO_CLOSE int dir = open(cache->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir < 0)
+        return ml_error_errno(err, 0, errno, "cannot open '%s'", cache->path);
+    order->step = FETCH_STEP_FETCH;
+    return fetch_run(order, dir, request, deadline_ms, ret, err);
+}
+
+static int export_step(struct fetch_order *order, const struct cache *cache,
+                       const struct fetch_request *request, int out_dirfd, int64_t deadline_ms,
+                       struct fetch_result *ret, struct ml_error *err)
+{
+    struct fetch_result done;
+    order->step = FETCH_STEP_EXPORT;
+    strcpy(order->commit, ret->commit);
+    strcpy(order->cache, cache->path);
+    if (fetch_run(order, out_dirfd, request, deadline_ms, &done, err) < 0)
+        return -1;
+    strcpy(ret->tree, done.tree);
+    ret->files = done.files;
+    ret->bytes = done.bytes;
+    return 0;
+}
+
+static int both_steps(struct fetch_order *order, const struct cache *cache,
+                      const struct fetch_request *request, int out_dirfd, int64_t deadline_ms,
+                      struct fetch_result *ret, struct ml_error *err)
+{
+    if (fetch_step(order, cache, request, deadline_ms, ret, err) < 0)
+        return -1;
+    if (out_dirfd < 0)
+        return 0;
+    if (export_step(order, cache, request, out_dirfd, deadline_ms, ret, err) == 0)
+        return 0;
+    struct ml_error problem = ML_ERROR_INIT;
+    if (beneath_clear(out_dirfd) < 0)
+        ml_error_errno(&problem, ML_IO, errno, "cannot remove what it left");
+    if (err != NULL && problem.status != 0)
+        *err = problem;
+    return -1;
+}
+
+/* ---- when the cache is at fault ---- */
+
+static bool is_bad_cache(const struct ml_error *err)
+{
+    return err->status == ML_DATA && strcmp(err->code, "bad_cache") == 0;
+}
+
+/* Twice: what is still wrong in a new cache came from the repository. */
+static int with_cache(struct fetch_order *order, const struct cache *cache,
+                      const struct fetch_request *request, int out_dirfd, struct fetch_result *ret,
+                      struct ml_error *err)
+{
+    int64_t ours = clock_ms() + order->limits.time_ms;
+    int64_t deadline =
+        request->deadline_ms < 0 || ours < request->deadline_ms ? ours : request->deadline_ms;
+    int status = both_steps(order, cache, request, out_dirfd, deadline, ret, err);
+    if (status == 0 || !is_bad_cache(err) || order->offline)
+        return status;
+    if (cache_reset(cache, err) < 0)
+        return -1;
+    return both_steps(order, cache, request, out_dirfd, deadline, ret, err);
+}
+
+/* What to do is a matter of what kind of error it is. */
+static void error_finish(struct ml_error *err, bool offline)
+{
+    static const struct {
+        const char *code, *hint;
+    } hints[] = {
+        {"network", "try again; --offline uses what was fetched before"},
+        {"no_repository", "is it the right URL? A private repository may answer so as well, to who "
+                          "does not say who he is"},
+        {"bad_certificate", "a certificate authority of your own: SSL_CERT_FILE"},
+        {"redirect", "if the other place is right, give its URL"},
+        {"hostile_repository", "only plain files and directories are taken; one directory of it: "
+                               "--path DIR; if you trust it, clone it and give the directory"},
+        {"repository_too_large", "one directory of it: --path DIR; or clone it and give the "
+                                 "directory"},
+        {"bad_repository", "it is damaged, or of a kind that is not read; 'git fsck' says more"},
+    };
+    if (is_bad_cache(err)) {
+        strcpy(err->code, "bad_repository");
+        if (offline)
+            ml_error_hint(err, "the cache is damaged: fetch it once without --offline");
+    }
+    for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
+        if (*err->hint == '\0' && strcmp(err->code, hints[i].code) == 0)
+            ml_error_hint(err, "%s", hints[i].hint);
+}
+
+/* ---- all of it ---- */
+
+/* It is cleared after a failure: it must be ours alone. */
+static int directory_check(int dirfd, struct ml_error *err)
+{
+    int empty = dirfd < 0 ? 1 : beneath_is_empty(dirfd);
+    if (empty < 0)
+        return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot read the directory for it");
+    return empty == 0 ? ml_error_set(err, ML_CANT_CREATE, NULL, "the directory for it is not empty")
+                      : 0;
+}
+
+static int fetch(const struct fetch_request *request, struct fetch_order *order, int out_dirfd,
+                 struct fetch_result *ret, struct ml_error *err)
+{
+    CACHE_AUTO cache = CACHE_INIT;
+    struct fetch_result result = {0};
+    if (order_make(request, order, err) < 0 || directory_check(out_dirfd, err) < 0 ||
+        cache_open(request->cache, order->source.url, request->wait_ms, request->cancel_fd, &cache,
+                   err) < 0 ||
+        with_cache(order, &cache, request, out_dirfd, &result, err) < 0)
+        return -1;
+    *ret = result;
+    return 0;
+}
+
+/* The order is too large for a small stack. */
+int fetch_source(const struct fetch_request *request, int out_dirfd, struct fetch_result *ret,
+                 struct ml_error *err)
+{
+    struct ml_error problem = ML_ERROR_INIT;
+    AUTO_FREE struct fetch_order *order = calloc(1, sizeof *order);
+    if (order == NULL)
+        return ml_error_memory(err);
+    if (fetch(request, order, out_dirfd, ret, &problem) == 0)
+        return 0;
+    error_finish(&problem, order->offline);
+    ml_error_wrap(&problem, "cannot fetch '%.200s'", request->source->url);
+    if (err != NULL)
+        *err = problem;
+    return -1;
+}
