@@ -130,6 +130,7 @@ void doctor_programs(struct doctor *d)
     program_look(d, "front", "bin/modload", "version");
     program_look(d, "core", "libexec/modload/modload-core", "version");
     program_look(d, "worker", "libexec/modload/modload-worker", "--version");
+    program_look(d, "fetch", "libexec/modload/modload-fetch", "--version");
 }
 
 /* ---- all of it ---- */

@@ -67,7 +67,7 @@ given_installation() {
     ml doctor
     assert_ok
     assert_no_stderr
-    for name in front core worker compiler builds headers registry 'file system' space runtime sockets kernel \
+    for name in front core worker fetch compiler builds headers registry 'file system' space runtime sockets kernel \
         'system calls' /proc limits environment user; do
         grep -qE "^(ok|warning)  +$name  " .stdout || fail "nothing about $name"
     done

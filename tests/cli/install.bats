@@ -23,6 +23,7 @@ installed() {
     [ -x bin/modload ]
     [ -x libexec/modload/modload-core ]
     [ -x libexec/modload/modload-worker ]
+    [ -x libexec/modload/modload-fetch ]
     [ -f lib/libmodload.so.0 ]
     assert_equal "$(readlink lib/libmodload.so)" libmodload.so.0
     [ -f include/modload/plugin.h ]

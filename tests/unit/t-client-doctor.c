@@ -29,7 +29,7 @@ static void in_order(void **state)
                                      .runtime_dir = place_path(place, "run")};
     assert_int_equal(ml_doctor(&options, -1, note, &told, NULL), 0);
     assert_string_equal(
-        told.names, "front|core|worker|compiler|builds|headers|registry|file system|space|runtime|"
+        told.names, "front|core|worker|fetch|compiler|builds|headers|registry|file system|space|runtime|"
                     "sockets|kernel|system calls|landlock|seccomp|namespaces|/proc|limits|"
                     "environment|user|");
     assert_int_equal(told.bad_hints, 0);
