@@ -5,6 +5,7 @@ UNIT_HELP := $(call objects,$(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 BENCH     := $(addprefix $(BUILD)/bench/,bare null pairs session plugin.so)
 SCALE     := $(addprefix $(BUILD)/bench/,pairs spent scale sqlite)
 WORKER_LIB := $(O)/worker.a
+FETCHER_LIB := $(O)/fetcher.a
 RUN_TESTS := +@BUILD='$(BUILD)' MAKE='$(MAKE)' sh scripts/run-tests
 
 check: ## run the whole test suite
@@ -29,14 +30,16 @@ bench-scale: all $(SCALE) ## measure registries of SIZES="10 10000 1000000" entr
 unit-tests: $(UNIT)
 
 $(WORKER_LIB): $(call objects,$(filter-out lib/worker/main.c,$(WORKER_SRC)))
+$(FETCHER_LIB): $(call objects,$(filter-out lib/fetcher/main.c,$(FETCHER_SRC)))
+$(WORKER_LIB) $(FETCHER_LIB):
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 # Archives, so that a test can put its own function in the place of one of ours.
-$(UNIT): $(BUILD)/tests/%: $(O)/tests/unit/%.o $(UNIT_HELP) $(WORKER_LIB) $(HEAVY_LIB) $(LIGHT_LIB)
+$(UNIT): $(BUILD)/tests/%: $(O)/tests/unit/%.o $(UNIT_HELP) $(WORKER_LIB) $(FETCHER_LIB) $(HEAVY_LIB) $(LIGHT_LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(LINK_FLAGS) -o $@ $(filter %.o,$^) \
-	    -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(BUILD_LIBS) -larchive -lcmocka -lm
+	    -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(BUILD_LIBS) $(GIT_LIBS) -larchive -lcmocka -lm
 
 # Tests are always compiled as by a developer. Private: what they depend on must not see it.
 $(O)/tests/%.o: private BASE_FLAGS += -Werror -Itests/unit -Itests/lib
