@@ -33,8 +33,15 @@ static int order_read(struct fetch_order *ret, struct ml_error *err)
     return 0;
 }
 
-/* The libraries are loaded before nothing can be loaded any more, and the thread is there before no
- * process can be. */
+/* No process and no thread from here on. libgit2 packs what it fetches from this machine in
+ * threads: there, that nothing can be executed has to do. */
+static int processes_limit(const struct fetch_order *order, struct ml_error *err)
+{
+    bool packs = order->step == FETCH_STEP_FETCH && order->source.kind >= SOURCE_FILE;
+    return packs ? 0 : limit_lower(RLIMIT_NPROC, 0, err);
+}
+
+/* The libraries are loaded before nothing can be loaded any more. */
 static int carry_out(struct fetch_order *order, struct fetch_result *ret, struct ml_error *err)
 {
     if (order_read(order, err) < 0)
@@ -44,7 +51,7 @@ static int carry_out(struct fetch_order *order, struct fetch_result *ret, struct
         git_begin(order, err) < 0)
         return -1;
     fetcher_counts.phase = exports ? FETCH_EXPORTING : FETCH_CONNECTING;
-    if (fetcher_tell_begin(err) < 0 || limit_lower(RLIMIT_NPROC, 0, err) < 0)
+    if (fetcher_tell_begin(err) < 0 || processes_limit(order, err) < 0)
         return -1;
     return exports ? fetcher_export(order, ret, err) : fetcher_fetch(order, ret, err);
 }

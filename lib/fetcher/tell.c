@@ -55,9 +55,16 @@ static uint64_t cpu_ms(void)
     return (clock_us(CLOCK_PROCESS_CPUTIME_ID) - clock_us(CLOCK_THREAD_CPUTIME_ID)) / 1000;
 }
 
+/* Who answers keeps it: nothing may come behind an answer. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
 static bool tell(const struct fetch_message *message)
 {
-    return fs_write_all(STDOUT_FILENO, message, sizeof *message) == 0;
+    pthread_mutex_lock(&turn);
+    bool told = fs_write_all(STDOUT_FILENO, message, sizeof *message) == 0;
+    if (message->kind == FETCH_SAYS_COUNTS)
+        pthread_mutex_unlock(&turn);
+    return told;
 }
 
 static bool tell_counts(uint64_t wire)

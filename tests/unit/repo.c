@@ -11,16 +11,22 @@
 
 enum { GIT_MS = 60000, OUTPUT_MAX = 1 << 20 };
 
-int repo_setup(void **state)
+static int homes_make(const struct place *place)
 {
-    int status = place_setup(state);
-    if (status < 0)
-        return status;
-    const struct place *place = *state;
     mkdirat(place->fd, "home", 0700);
     setenv("HOME", place_path(place, "home"), 1);
     setenv("XDG_CACHE_HOME", place_path(place, "cache"), 1);
     return 0;
+}
+
+int repo_setup(void **state)
+{
+    return place_setup(state) < 0 ? -1 : homes_make(*state);
+}
+
+int repo_setup_memory(void **state)
+{
+    return place_setup_memory(state) < 0 ? -1 : homes_make(*state);
 }
 
 int repo_teardown(void **state)

@@ -8,6 +8,7 @@
 
 /* A place with HOME and the caches in it: "home" and "cache". */
 int repo_setup(void **state);
+int repo_setup_memory(void **state);
 int repo_teardown(void **state);
 #define repo_test(f) cmocka_unit_test_setup_teardown(f, repo_setup, repo_teardown)
 
