@@ -180,7 +180,7 @@ static int limits_body(void *arg)
 {
     struct bench b = {.place = arg, .order = {.step = FETCH_STEP_FETCH, .source.kind = SOURCE_GIT}};
     CHILD_CHECK(prepare(&b) == 0);
-    CHILD_CHECK(is_limit(RLIMIT_CPU, 120) && is_limit(RLIMIT_FSIZE, 512 << 20));
+    CHILD_CHECK(is_limit(RLIMIT_CPU, 300) && is_limit(RLIMIT_FSIZE, 512 << 20));
     CHILD_CHECK(is_limit(RLIMIT_CORE, 0) && is_limit(RLIMIT_NOFILE, 256));
     void *some = SANITIZED ? NULL : malloc(600 << 20), *more = malloc(400 << 20);
     CHILD_CHECK(SANITIZED || (some != NULL && more == NULL));
