@@ -29,9 +29,10 @@ static void in_order(void **state)
                                      .runtime_dir = place_path(place, "run")};
     assert_int_equal(ml_doctor(&options, -1, note, &told, NULL), 0);
     assert_string_equal(
-        told.names, "front|core|worker|fetch|compiler|builds|headers|registry|file system|space|runtime|"
-                    "sockets|kernel|system calls|landlock|seccomp|namespaces|/proc|limits|"
-                    "environment|user|");
+        told.names,
+        "front|core|worker|fetch|compiler|builds|headers|registry|file system|space|runtime|"
+        "sockets|kernel|system calls|landlock|seccomp|namespaces|/proc|limits|"
+        "environment|user|");
     assert_int_equal(told.bad_hints, 0);
     assert_int_equal(access(place_path(place, "home"), F_OK), -1);
     assert_int_equal(access(place_path(place, "run"), F_OK), -1);
