@@ -1,20 +1,22 @@
 /* The box that compilers run in, with all that they start. Sources are other people's, and
- * compilers are large: what one of them can be talked into has to end here. In the box there is
+ * compilers are large: what one of them can be talked into has to end here.
  *
- *   no network        no socket of any kind (seccomp); TCP a second time (Landlock)
- *   to run and read   /usr, /lib*, /bin, /sbin and the stores of Nix and Guix: compilers, headers
- * and libraries of the system; what the loader wants in /etc; the directories that the words of $CC
- * lie in, found by PATH and through links, and the prefix of such a directory where it is a "bin":
- * toolchains in /opt or anywhere else to read           what cc_box_read() names: the sources, -I;
- * directories in CPATH, C_INCLUDE_PATH and LIBRARY_PATH, which are the caller's own words to read
- * and write the build's own directory, where TMPDIR is; /dev/null; and the paths in
- *                     MODLOAD_BUILD_DIRS, for those whose compiler needs more (a ccache's cache)
- *   not the home      a directory that holds it, or /tmp and its like, is never granted as a whole:
- *                     only the plain files in it, without those that begin with a dot
- *   nothing to wait   directories with a FIFO or a device somewhere in them are granted file by
- * file limits            4 GiB of addresses, 256 MiB a file, no core, and so many processes as
- * there are and 512 more. Processor time is left to the deadline: linkers have many threads one
- * group         no setsid and setpgid, so that one signal ends all of them
+ * - No network: no socket of any kind (seccomp), TCP a second time (Landlock).
+ * - To run and read: /usr, /lib*, /bin, /sbin and the stores of Nix and Guix, which hold compilers,
+ *   headers and libraries of the system; what the loader wants in /etc; the directories that the
+ *   words of $CC lie in, found by PATH and through links, and the prefix of such a directory where
+ *   it is a "bin": toolchains are in /opt, or anywhere else.
+ * - To read: what cc_box_read() names, the sources and -I; the directories in CPATH,
+ *   C_INCLUDE_PATH and LIBRARY_PATH, which are the caller's own words.
+ * - To read and write: the build's own directory, where TMPDIR is; /dev/null; the paths in
+ *   MODLOAD_BUILD_DIRS, for those whose compiler needs more (a ccache's cache).
+ * - Not the home: a directory that holds it, or /tmp and its like, is never granted as a whole, but
+ *   only the plain files in it, without those that begin with a dot.
+ * - Nothing to wait for: directories with a FIFO or a device somewhere in them are granted file by
+ *   file.
+ * - Limits: 4 GiB of addresses, 256 MiB a file, no core, and so many processes as there are and 512
+ *   more. Processor time is left to the deadline: linkers have many threads.
+ * - One group: no setsid and setpgid, so that one signal ends all of them.
  *
  * Nothing can be gained by set-user-ID programs. Modes are all that a process in the box can change
  * outside of its directories (ld sets them, and seccomp sees no paths). That a file exists can be
