@@ -326,6 +326,8 @@ static int scp_take(struct part text, struct part host, struct source *ret, stru
     struct part path = {text.at + host.n + 1, text.n - host.n - 1};
     struct part user = user_split(&host);
     ret->kind = SOURCE_SSH;
+    if (memmem(text.at, text.n, "://", 3) != NULL) /* others would take it for a URL */
+        return bad(err, "what stands before :// is no scheme");
     if (user.at != NULL &&
         (user_check(user, err) < 0 || !put(ret->url, sizeof ret->url, user, false) ||
          !put_text(ret->url, sizeof ret->url, "@")))

@@ -26,13 +26,18 @@ static void check_again(const struct source *source)
     CHECK(again.kind == source->kind && again.ref_kind == SOURCE_REF_NONE);
 }
 
+/* The host is where one belongs; before it a user, of ssh alone, and never a password. */
 static void check_url(const struct source *source)
 {
-    const char *user = strchr(source->url, '@'), *host = strstr(source->url, source->host);
-    CHECK(host != NULL && strstr(source->url, "::") != source->url);
-    CHECK(source->kind == SOURCE_SSH || user == NULL || user > host);
     const char *slashes = strstr(source->url, "://"), *begin = slashes ? slashes + 3 : source->url;
-    CHECK(memchr(begin, ':', (size_t)(host - begin)) == NULL);
+    const char *user_end = memchr(begin, '@', strcspn(begin, "/:["));
+    CHECK(slashes == NULL || strcspn(source->url, ":/@") == (size_t)(slashes - source->url));
+    const char *host = user_end != NULL ? user_end + 1 : begin;
+    CHECK(strstr(source->url, "::") != source->url);
+    CHECK(source->kind == SOURCE_SSH || user_end == NULL);
+    host += *host == '[';
+    CHECK(strncmp(host, source->host, strlen(source->host)) == 0);
+    CHECK(strchr("/:]", host[strlen(source->host)]) != NULL);
     check_again(source);
 }
 

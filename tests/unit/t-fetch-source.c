@@ -108,6 +108,8 @@ static void not_taken(void **state)
         {"https://a b/a", "bad_source", "host"},
         {"https://[::1/a", "bad_source", "host"},
         {"git@h:", "bad_source", "no repository"},
+        {"git@h:///a", "bad_source", "no scheme"},
+        {"file:https://me:secret@h/a", "bad_source", "no scheme"},
         {"file://h/a", "bad_source", "three slashes"},
         {"file:///a%0a", "bad_source", "control"},
         {"https://h/a@-x", "bad_ref", "dash"},
