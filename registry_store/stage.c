@@ -40,6 +40,7 @@ int store_stage_open(struct store *store, struct store_stage *ret, struct ml_err
 {
     AUTO_CLOSE int tmp = openat(store->fd, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int status = -1;
+    *ret = (struct store_stage){.fd = -1};
     if (tmp >= 0)
         do
             status = stage_try(store, tmp, ret);
