@@ -11,6 +11,8 @@
 #   register_text NAME TEXT compiles C, registers it, and sets $id and $bundle
 #   unprivileged            from here on modload is run without what lets root read and write everything; so is what
 #                           is run by "${bare[@]}"
+#   plain_only              skips a test that with sanitizers takes half a minute, and goes through nothing that
+#                           others do not
 # What a test prints is shown when it fails, and only then.
 # shellcheck disable=SC2034
 
@@ -83,6 +85,10 @@ ml() {
     printf '$ modload'
     printf ' %q' "$@"
     printf '\nstatus: %s\nstdout: %s\nstderr: %s\n' "$status" "${output:0:4000}" "${stderr:0:4000}"
+}
+
+plain_only() {
+    ! grep -q __asan_init "$MODLOAD_BUILD/libexec/modload/modload-worker" || skip "with sanitizers it takes half a minute"
 }
 
 fail() {

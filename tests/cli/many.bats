@@ -346,6 +346,7 @@ SH
 }
 
 @test "many: killed at any of its steps, it has changed all or nothing, and the next command sees to that" {
+    plain_only
     modload register --name a $A "$math"
     modload register --name b $B "$math"
     # another bundle, other names, one that is new
@@ -404,6 +405,7 @@ SH
 }
 
 @test "many: interrupted while it builds, it ends with 130 and has changed nothing" {
+    plain_only
     echo 'int one(void) { return 1; }' >one.c
     { entry $A bundle "$math" name a; entry $B path one.c; } >list
     before=$(snapshot entries history names)

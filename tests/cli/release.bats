@@ -155,6 +155,7 @@ int one(void) { return 1; }"
 }
 
 @test "release, load, reload: of a worker in the hands of its plugin, whatever it says" {
+    plain_only
     for mode in silent "silent unlocks" "answers leaves" "answers leaves unlocks" "answers forges"; do
         echo "mode: $mode"
         load_impostor "$mode"
@@ -177,6 +178,7 @@ int one(void) { return 1; }"
 }
 
 @test "release, reload: of a worker that answers, and does nothing of it" {
+    plain_only
     load_impostor answers
     ml release "$id" # which waits as long as a worker may take over its calls
     released "$worker"
