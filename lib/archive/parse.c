@@ -100,17 +100,6 @@ static bool is_root(const char *name, bool directory)
 
 /* ---- its bytes ---- */
 
-/* Names are told apart here by more than most file systems do; one that still finds two the same
- * has its own rules, and they count. */
-static int write_failed(const char *path, struct ml_error *err)
-{
-    if (errno == EEXIST || errno == ENOTDIR || errno == ELOOP || errno == EXDEV)
-        return path_hostile(err, path, "is there already, says the file system");
-    return ml_error_errno(
-        err, errno == ENOSPC || errno == EDQUOT || errno == EIO ? ML_IO : ML_CANT_CREATE, errno,
-        "cannot write '%.200s'", path);
-}
-
 /* Blocks that leave something out between them are how holes are told. */
 static int content_copy(struct parse *p, const char *path, int to, uint64_t *size,
                         struct ml_error *err)
@@ -125,7 +114,7 @@ static int content_copy(struct parse *p, const char *path, int to, uint64_t *siz
         if (budget_bytes(&p->budget, path, *size, n, err) < 0)
             return -1;
         if (fs_write_all(to, block, n) < 0)
-            return write_failed(path, err);
+            return path_write_failed(path, err);
         *size += n;
     }
     return status == ARCHIVE_EOF ? 0 : reader_failed(p, err);
@@ -142,13 +131,13 @@ static int file_take(struct parse *p, struct archive_entry *entry, const char *p
         return -1;
     AUTO_CLOSE int fd = beneath_create(p->dirfd, path);
     if (fd < 0)
-        return write_failed(path, err);
+        return path_write_failed(path, err);
     if (content_copy(p, path, fd, &size, err) < 0)
         return -1;
     if (is_said && size != said)
         return ml_error_set(err, ML_DATA, "bad_archive",
                             "'%.200s' has another size than the archive says", path);
-    return fs_close(steal_fd(&fd)) < 0 ? write_failed(path, err) : 0;
+    return fs_close(steal_fd(&fd)) < 0 ? path_write_failed(path, err) : 0;
 }
 
 /* Made already where a path went through it. Content would be content that nobody sees. */
@@ -157,7 +146,7 @@ static int directory_take(struct parse *p, struct archive_entry *entry, const ch
 {
     if (p->lib->archive_entry_size(entry) != 0)
         return path_hostile(err, path, "is a directory with something in itself");
-    return beneath_mkdir(p->dirfd, path) < 0 ? write_failed(path, err) : 0;
+    return beneath_mkdir(p->dirfd, path) < 0 ? path_write_failed(path, err) : 0;
 }
 
 /* ---- all of them ---- */

@@ -3,6 +3,7 @@
  * names; the kernel keeps paths beneath the directory on its own account (beneath.c). */
 #include "archive/paths.h"
 
+#include <errno.h>
 #include <search.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,6 +26,17 @@ int path_hostile(struct ml_error *err, const char *path, const char *why, ...)
     va_end(ap);
     return ml_error_set(err, ML_REFUSED, "hostile_archive", "'%.*s%s' %s", SHOWN_MAX, path,
                         strlen(path) > SHOWN_MAX ? "..." : "", text);
+}
+
+/* Names are told apart here by more than most file systems do; one that still finds two the same
+ * has its own rules, and they count. */
+int path_write_failed(const char *path, struct ml_error *err)
+{
+    if (errno == EEXIST || errno == ENOTDIR || errno == ELOOP || errno == EXDEV)
+        return path_hostile(err, path, "is there already, says the file system");
+    return ml_error_errno(
+        err, errno == ENOSPC || errno == EDQUOT || errno == EIO ? ML_IO : ML_CANT_CREATE, errno,
+        "cannot write '%.200s'", path);
 }
 
 /* ---- what a name may be ---- */

@@ -30,6 +30,10 @@ void paths_free(struct paths *paths);
  * order, and never too small. */
 int paths_add(struct paths *paths, const char *path, bool directory, struct ml_error *err);
 
+/* By errno, why a path could not be written: ML_IO, ML_CANT_CREATE; or that it is there already,
+ * which makes it a hostile one. -1. */
+int path_write_failed(const char *path, struct ml_error *err);
+
 /* "'<path>' <why>", the path cut where it is long: -1. */
 __attribute__((format(printf, 3, 4))) int path_hostile(struct ml_error *err, const char *path,
                                                        const char *why, ...);

@@ -60,74 +60,75 @@ static bool is_warning(const char *flag)
     return name != NULL && strchr(LETTERS, *name) != NULL && only(name, LETTERS DIGITS "-+=");
 }
 
-/* Behind -f and -fno-. */
+/* Behind -f and -fno-; the second with a value. */
+static const char *const code_names[] = {
+    "associative-math",
+    "asynchronous-unwind-tables",
+    "builtin",
+    "common",
+    "data-sections",
+    "delete-null-pointer-checks",
+    "exceptions",
+    "fast-math",
+    "finite-math-only",
+    "freestanding",
+    "function-sections",
+    "gcse",
+    "gnu89-inline",
+    "hosted",
+    "inline",
+    "inline-functions",
+    "math-errno",
+    "merge-constants",
+    "ms-extensions",
+    "omit-frame-pointer",
+    "openmp-simd",
+    "plt",
+    "reciprocal-math",
+    "rounding-math",
+    "semantic-interposition",
+    "short-enums",
+    "short-wchar",
+    "signaling-nans",
+    "signed-char",
+    "signed-zeros",
+    "slp-vectorize",
+    "stack-clash-protection",
+    "stack-protector",
+    "stack-protector-all",
+    "stack-protector-strong",
+    "strict-aliasing",
+    "strict-overflow",
+    "trapping-math",
+    "trapv",
+    "tree-slp-vectorize",
+    "tree-vectorize",
+    "unroll-loops",
+    "unsafe-math-optimizations",
+    "unsigned-char",
+    "unwind-tables",
+    "vectorize",
+    "wrapv",
+    NULL,
+};
+static const char *const code_valued[] = {
+    "cf-protection=", "excess-precision=", "fp-contract=",         "strict-flex-arrays=",
+    "tls-model=",     "visibility=",       "zero-call-used-regs=",
+};
+
 static bool is_code_generation(const char *flag)
 {
-    static const char *const names[] = {
-        "associative-math",
-        "asynchronous-unwind-tables",
-        "builtin",
-        "common",
-        "data-sections",
-        "delete-null-pointer-checks",
-        "exceptions",
-        "fast-math",
-        "finite-math-only",
-        "freestanding",
-        "function-sections",
-        "gcse",
-        "gnu89-inline",
-        "hosted",
-        "inline",
-        "inline-functions",
-        "math-errno",
-        "merge-constants",
-        "ms-extensions",
-        "omit-frame-pointer",
-        "openmp-simd",
-        "plt",
-        "reciprocal-math",
-        "rounding-math",
-        "semantic-interposition",
-        "short-enums",
-        "short-wchar",
-        "signaling-nans",
-        "signed-char",
-        "signed-zeros",
-        "slp-vectorize",
-        "stack-clash-protection",
-        "stack-protector",
-        "stack-protector-all",
-        "stack-protector-strong",
-        "strict-aliasing",
-        "strict-overflow",
-        "trapping-math",
-        "trapv",
-        "tree-slp-vectorize",
-        "tree-vectorize",
-        "unroll-loops",
-        "unsafe-math-optimizations",
-        "unsigned-char",
-        "unwind-tables",
-        "vectorize",
-        "wrapv",
-        NULL,
-    };
-    static const char *const valued[] = {
-        "cf-protection=", "excess-precision=", "fp-contract=",         "strict-flex-arrays=",
-        "tls-model=",     "visibility=",       "zero-call-used-regs=",
-    };
     const char *name = behind(flag, "-fno-");
     if (name == NULL)
         name = behind(flag, "-f");
     if (name == NULL)
         return false;
-    for (size_t i = 0; i < sizeof valued / sizeof *valued; i++) {
-        const char *value = behind(name, valued[i]);
+    for (size_t i = 0; i < sizeof code_valued / sizeof *code_valued; i++) {
+        const char *value = behind(name, code_valued[i]);
         if (value != NULL)
             return only(value, LETTERS DIGITS "-");
     }
-    return is_one_of(name, names);
+    return is_one_of(name, code_names);
 }
 
 /* "native" makes code of the same name that another machine of the same kind cannot run. */

@@ -35,15 +35,6 @@ static int unreadable(struct ml_error *err, const char *path)
                         why && why->message ? why->message : "libgit2 gives no reason");
 }
 
-static int write_failed(const char *path, struct ml_error *err)
-{
-    if (errno == EEXIST || errno == ENOTDIR || errno == ELOOP || errno == EXDEV)
-        return path_hostile(err, path, "is there already, says the file system");
-    return ml_error_errno(
-        err, errno == ENOSPC || errno == EDQUOT || errno == EIO ? ML_IO : ML_CANT_CREATE, errno,
-        "cannot write '%.200s'", path);
-}
-
 /* ---- one entry ---- */
 
 /* Its name is one part of a path: git's format does not say so, and libgit2 does not look. */
@@ -88,7 +79,7 @@ static int blob_write(struct walk *w, git_blob *blob, const char *path, struct m
         return -1;
     AUTO_CLOSE int fd = beneath_create(w->dirfd, path);
     if (fd < 0 || fs_write_all(fd, git_blob_rawcontent(blob), n) < 0 || fs_close(steal_fd(&fd)) < 0)
-        return write_failed(path, err);
+        return path_write_failed(path, err);
     return 0;
 }
 
@@ -130,7 +121,7 @@ static int entry_take(struct walk *w, const git_tree_entry *entry, const char *a
     if (!directory)
         return file_take(w, entry, path, err);
     if (beneath_mkdir(w->dirfd, path) < 0)
-        return write_failed(path, err);
+        return path_write_failed(path, err);
     return tree_take(w, git_tree_entry_id(entry), path, err);
 }
 

@@ -114,12 +114,18 @@ int fetcher_tell_begin(struct ml_error *err)
     return status != 0 ? ml_error_errno(err, ML_LIMIT, status, "cannot start a thread") : 0;
 }
 
+/* All of it is written, so none of its padding may be what was in memory before. */
+static void message_begin(struct fetch_message *message, uint32_t kind)
+{
+    memset(message, 0, sizeof *message);
+    message->mark = FETCH_MARK;
+    message->kind = kind;
+}
+
 bool fetcher_tell_result(const struct fetch_result *result)
 {
     struct fetch_message message;
-    memset(&message, 0, sizeof message);
-    message.mark = FETCH_MARK;
-    message.kind = FETCH_SAYS_RESULT;
+    message_begin(&message, FETCH_SAYS_RESULT);
     message.u.result = *result;
     return tell(&message);
 }
@@ -127,9 +133,7 @@ bool fetcher_tell_result(const struct fetch_result *result)
 bool fetcher_tell_error(const struct ml_error *err)
 {
     struct fetch_message message;
-    memset(&message, 0, sizeof message);
-    message.mark = FETCH_MARK;
-    message.kind = FETCH_SAYS_ERROR;
+    message_begin(&message, FETCH_SAYS_ERROR);
     message.u.error = *err;
     return tell(&message);
 }
