@@ -98,24 +98,27 @@ backdate() {
     [ "$(modload history --json "$key" | jq -r ".data.generations[] | select(.generation == $2).time")" = "$3" ]
 }
 
-# A leak checker cannot run beside strace: both are tracers.
+# A leak checker cannot run beside strace: both are tracers. TRACE is where it writes.
 traced() {
-    ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 strace -qq -o /dev/null "$@"
+    ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 strace -qq -o "${TRACE:-/dev/null}" "$@"
 }
 
-holds_lock() {
+# It is strace who says that it was stopped: whom it traces looks so at every system call, and a SIGCONT that comes
+# before the SIGSTOP would be lost.
+stopped_with_lock() {
     local said
+    grep -qs '^--- stopped by SIGSTOP' writer.trace || return 1
     said=$(<"$MODLOAD_HOME/locks/write") && [[ $said == "pid "* ]] || return 1
     writer=${said#pid }
     writer=${writer%%,*}
-    grep -qs '^State:.[Tt]' "/proc/$writer/status"
 }
 
 stopped_writer() {
     : >"$MODLOAD_HOME/locks/write"
-    traced -e trace="$1" -e inject="$1:signal=SIGSTOP:when=1" modload "${@:2}" >writer.out 2>writer.err 3>&- &
+    rm -f writer.trace
+    TRACE=writer.trace traced -e trace="$1" -e inject="$1:signal=SIGSTOP:when=1" modload "${@:2}" >writer.out 2>writer.err 3>&- &
     writer_job=$!
-    within holds_lock
+    within stopped_with_lock
 }
 
 writer_goes_on() {
