@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,17 +43,31 @@ static struct call_report *share_report(void)
     return p == MAP_FAILED ? NULL : p;
 }
 
+/* From here on a supervisor only waits, and what wakes it is its client, or its call, with work of
+ * their own left: as SCHED_BATCH (sched(7)) it lets them go on with it rather than take their
+ * processor, which costs a short call 6 % of its time. Who gave its worker another policy knows
+ * why. */
+static void yield_to_clients(struct supervised *s)
+{
+    const struct sched_param none = {0};
+    s->yields =
+        sched_getscheduler(0) == SCHED_OTHER && sched_setscheduler(0, SCHED_BATCH, &none) == 0;
+}
+
 /* The call dies with its supervisor; a session of its own keeps its signals to itself, and a
  * terminal that it gets as its input from taking it for a background job. getppid again, since a
  * supervisor that died before the prctl sends no signal (prctl(2)). What the plugin must not write
  * to is unmapped. */
 static _Noreturn void become_call(struct supervised *s, pid_t parent, supervisor_body body)
 {
+    const struct sched_param normal = {0};
     sigset_t none;
     sigemptyset(&none);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
+    if (s->yields)
+        sched_setscheduler(0, SCHED_OTHER, &normal);
     setsid();
     sigaction(SIGCHLD, &s->setup->child_action, NULL);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -89,6 +104,7 @@ static int fork_spare(struct supervised *s)
     s->channel = pair[0];
     s->call.supervisor = pair[1];
     int status = supervisor_fork(s, wait_for_client);
+    yield_to_clients(s);
     close(pair[1]);
     close(s->setup->listener);
     return status;

@@ -56,6 +56,7 @@ struct supervised {
     enum limit over; /* the limit that ENDED_LIMIT stands for */
     struct limits_watch watch;
     struct pump pump; /* where the output is limited */
+    bool yields;      /* it is SCHED_BATCH, which its calls are not to inherit */
 };
 
 typedef void (*supervisor_body)(struct supervised *s) __attribute__((noreturn));

@@ -98,6 +98,21 @@ C
     assert_equal "$(field '.data')" 1
 }
 
+@test "batch: supervisors let others go first, and none of their calls does, also the one that follows a crash" {
+    cat >policy.c <<'C'
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+int policy(void) { return sched_getscheduler(0); }
+int of_supervisor(void) { return sched_getscheduler(getppid()); }
+void crash(void) { abort(); }
+C
+    modload register --name policy "$(modload uuid)" policy.c
+    modload load policy 3>&-
+    batch policy '{"call":"policy"}' '{"call":"of_supervisor"}' '{"call":"crash"}' '{"call":"policy"}' '{"call":"of_supervisor"}'
+    assert_equal "$(field .data)" "0 3 null 0 3" # SCHED_OTHER, SCHED_BATCH
+}
+
 @test "batch: a caller that waits for each answer gets it before it writes the next line" {
     talk
     for i in {1..20}; do
