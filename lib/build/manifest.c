@@ -272,6 +272,12 @@ static int app_read(struct reader *r, const cJSON *value)
     return keys_check(r, value, "app.", known);
 }
 
+/* What a project needs is no matter of its own bundle: project/project.h reads it. */
+static int plugins_read(struct reader *r, const cJSON *value)
+{
+    return cJSON_IsObject(value) ? 0 : bad(r, "plugins", "be an object of names and sources");
+}
+
 static int schema_read(struct reader *r, const cJSON *value)
 {
     return cJSON_IsString(value) ? 0 : bad(r, "$schema", "be a text");
@@ -300,6 +306,7 @@ static const struct {
     {"state", state_read, true},
     {"tests", tests_read, true},
     {"app", app_read, true},
+    {"plugins", plugins_read, false},
     {"$schema", schema_read, false},
 };
 enum { N_KEYS = sizeof keys / sizeof *keys };

@@ -86,6 +86,8 @@ static void refused(void **state)
         {"{\"app\":{\"title\":1}}", "m: key 'app' must be an object of texts", ""},
         {"{\"app\":{\"titel\":\"x\"}}", "m: unknown key 'app.titel'", "did you mean 'title'?"},
         {"{\"$schema\":1}", "m: key '$schema' must be a text", ""},
+        {"{\"plugins\":[]}", "m: key 'plugins' must be an object of names and sources", ""},
+        {"{\"plugin\":{}}", "m: unknown key 'plugin'", "did you mean 'plugins'?"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ARENA_AUTO a = ARENA_INIT;
@@ -110,7 +112,8 @@ static void everything(void **state)
         "\"output\":\"1K\",\"files\":64,\"processes\":1000000},\"requires\":{},\"state\":{"
         "\"durable\":false},"
         "\"tests\":[{\"call\":\"add\",\"args\":[9007199254740993],\"expect\":5}],"
-        "\"app\":{\"title\":\"t\",\"route\":\"/r\",\"url_template\":\"u\"}}";
+        "\"app\":{\"title\":\"t\",\"route\":\"/r\",\"url_template\":\"u\"},"
+        "\"plugins\":{\"other\":{\"git\":\"https://h/o\"}}}";
     ARENA_AUTO a = ARENA_INIT;
     struct ml_error err = ML_ERROR_INIT;
     struct manifest m;
