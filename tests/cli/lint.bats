@@ -32,6 +32,7 @@ refused() { # refused FILE LINE: the one line is found, at its place
     plant manifests/math/a.c '#include <modload/plugin.h>' '#include <math.h>' '#include "own.h"'
     plant lib/archive/a.c '#include "archive/unpack.h"' '#include "base/child.h"' '#include "modload/error.h"'
     plant lib/build/b.c '#include "archive/unpack.h"' '#include <archive.h>'
+    plant lib/project/a.c '#include "project/lock.h"' '#include "build/arena.h"' '#include "fetch/source.h"'
     plant lib/build/a.c '/* entries/ in a comment: "entries/" */' 'x("filenames/");'
     check_imports
     assert_ok
@@ -62,6 +63,12 @@ refused() { # refused FILE LINE: the one line is found, at its place
 @test "check-imports: the worker does not include the builder, nor the other way round" {
     refused lib/worker/a.c '#include "build/dwarf.h"'
     refused lib/build/a.c '#include "worker/call.h"'
+}
+
+@test "check-imports: the builder and the fetcher know nothing of projects" {
+    refused lib/build/a.c '#include "project/project.h"'
+    refused lib/fetch/a.c '#include "project/lock.h"'
+    refused cmd/a.c '#include "project/lock.h"'
 }
 
 @test "check-imports: archives know nothing of modload, and only the builder knows them" {
