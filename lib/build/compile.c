@@ -98,7 +98,7 @@ static bool wants_colour(const struct build *b)
 
 /* The order matters where options overrule each other: flags, then maps and paths, and modload's
  * own headers last, so that a plugin's own directories come before them. */
-static void source_argv(struct build *b, const struct source *s, struct strv *argv)
+static void source_argv(struct build *b, const struct unit *s, struct strv *argv)
 {
     strv_add_all(b->a, argv, &b->host.cc);
     strv_add_all(b->a, argv, &b->flags);
@@ -288,7 +288,7 @@ static size_t processors(void)
 }
 
 /* The text of a request goes in by standard input, so that the compiler calls it <stdin>. */
-static int source_input(struct build *b, const struct source *s, struct ml_error *err)
+static int source_input(struct build *b, const struct unit *s, struct ml_error *err)
 {
     if (strcmp(s->path, "-") != 0)
         return -1;
@@ -304,7 +304,7 @@ static int source_input(struct build *b, const struct source *s, struct ml_error
 static int job_start(struct jobs *jobs, struct ml_error *err)
 {
     struct build *b = jobs->b;
-    const struct source *s = &b->sources[jobs->n_started];
+    const struct unit *s = &b->sources[jobs->n_started];
     struct job *job = &jobs->items[jobs->n_started++];
     struct strv argv = {0};
     *job = (struct job){.child = CHILD_INIT, .log = log_open(err)};
@@ -387,7 +387,7 @@ static int jobs_report(const struct jobs *jobs, struct ml_error *err)
         log_replay(jobs->b, jobs->items[i].log);
     for (size_t i = 0; i < jobs->n_started; i++) {
         const struct job *job = &jobs->items[i];
-        const struct source *source = &jobs->b->sources[i];
+        const struct unit *source = &jobs->b->sources[i];
         bool silent = job->done || !log_is_full(job->log);
         if (silent && (!job->done || (job->end.code == 0 && job->end.signal == 0)))
             continue;

@@ -196,7 +196,7 @@ static const char *own_header(struct build *b, const char *path)
 static int sources_add(struct build *b, struct ml_error *err)
 {
     for (size_t i = 0; i < b->n_sources; i++) {
-        const struct source *s = &b->sources[i];
+        const struct unit *s = &b->sources[i];
         BUF_AUTO content = BUF_INIT;
         if (strcmp(s->path, "-") == 0)
             buf_add(&content, b->request->text, b->request->text_size);

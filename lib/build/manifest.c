@@ -3,9 +3,12 @@
  * a function that checks and takes it. */
 #include "build/manifest.h"
 
+#include <errno.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/error.h"
+#include "base/fs.h"
 #include "base/words.h"
 #include "build/flag.h"
 #include "build/limits.h"
@@ -353,4 +356,22 @@ int manifest_parse(struct arena *a, const char *label, const char *text, size_t 
     if (object_read(&r, tree, &values) < 0)
         return -1;
     return a->failed ? ml_error_memory(err) : 0;
+}
+
+int manifest_load(struct arena *a, int dirfd, const char *label, struct manifest *ret,
+                  struct ml_error *err)
+{
+    BUF_AUTO text = BUF_INIT;
+    if (fs_read_file(dirfd, "modload.json", &text, MANIFEST_SIZE_MAX) < 0) {
+        if (errno == ENOENT)
+            return 0;
+        if (errno == EFBIG)
+            return ml_error_set(err, ML_CONFIG, NULL, "%s: larger than %d KiB", label,
+                                MANIFEST_SIZE_MAX >> 10);
+        return ml_error_errno(err, 0, errno, "cannot read '%s'", label);
+    }
+    const char *kept = arena_mem(a, buf_text(&text), text.len);
+    if (a->failed)
+        return ml_error_memory(err);
+    return manifest_parse(a, label, kept, text.len, ret, err) < 0 ? -1 : 1;
 }

@@ -28,4 +28,9 @@ struct manifest {
 int manifest_parse(struct arena *a, const char *label, const char *text, size_t n,
                    struct manifest *ret, struct ml_error *err);
 
+/* The same for the modload.json of a directory; its text is in `a`. 1; 0 when there is none; -1 and
+ * the errors above, and those of reading it. */
+int manifest_load(struct arena *a, int dirfd, const char *label, struct manifest *ret,
+                  struct ml_error *err);
+
 #endif

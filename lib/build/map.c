@@ -44,7 +44,7 @@ static void map_add(struct map *maps, size_t *n, const char *from, const char *t
 
 /* The directory in which the compiler stands is the same one for everybody: PWD names it as
  * /proc/self/cwd. */
-void plan_map_options(const struct build *b, const struct source *s, struct strv *ret)
+void plan_map_options(const struct build *b, const struct unit *s, struct strv *ret)
 {
     size_t n = 0;
     struct map *maps = arena_alloc(b->a, b->request->n_includes + 2, sizeof *maps);
@@ -59,7 +59,7 @@ void plan_map_options(const struct build *b, const struct source *s, struct strv
         strv_fmt(b->a, ret, "-ffile-prefix-map=%s=%s", maps[i].from, maps[i].to);
 }
 
-const char *plan_unmap(const struct build *b, const struct source *s, const char *file)
+const char *plan_unmap(const struct build *b, const struct unit *s, const char *file)
 {
     static const char here[] = "/proc/self/cwd/";
     if (strncmp(file, here, sizeof here - 1) == 0)

@@ -81,7 +81,7 @@ static int climbs(const char *path)
 /* ---- directories that paths begin with ---- */
 
 /* A path from the source's own root, as a path from the directory that all have in common. */
-static const char *from_root(const struct build *b, const struct source *s, const char *rest)
+static const char *from_root(const struct build *b, const struct unit *s, const char *rest)
 {
     struct strv parts = {0};
     const char *slash = b->kind == BUILD_FILES ? strrchr(s->rel, '/') : NULL;

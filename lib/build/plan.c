@@ -109,14 +109,14 @@ int plan_source(struct build *b, const char *path, const char *rel, const char *
 {
     if (b->n_sources == SOURCES_MAX)
         return ml_error_set(err, ML_LIMIT, NULL, "more than %d sources", SOURCES_MAX);
-    struct source s = {.path = word_path(b->a, path), .rel = rel, .root = root};
+    struct unit s = {.path = word_path(b->a, path), .rel = rel, .root = root};
     s.header = has_suffix(path, ".h");
     if (fstatat(b->cwd_fd, path, &s.st, 0) < 0)
         return ml_error_errno(err, 0, errno, "cannot read '%s'", path);
     if (file_check(path, &s.st, err) < 0)
         return -1;
     s.stem = work_stem(b, path);
-    struct source *sources = arena_grow(b->a, b->sources, b->n_sources, sizeof *sources);
+    struct unit *sources = arena_grow(b->a, b->sources, b->n_sources, sizeof *sources);
     if (sources == NULL)
         return ml_error_memory(err);
     b->sources = sources;
@@ -134,30 +134,19 @@ int plan_text(struct build *b, struct ml_error *err)
     if (b->sources == NULL)
         return ml_error_memory(err);
     b->sources[b->n_sources++] =
-        (struct source){.path = "-", .rel = "stdin.c", .root = "", .stem = "stdin"};
+        (struct unit){.path = "-", .rel = "stdin.c", .root = "", .stem = "stdin"};
     return 0;
 }
 
 /* ---- a directory ---- */
 
 /* A missing manifest is fine: the directory's own layout says what to build then. */
-static int manifest_read(struct build *b, int dirfd, struct ml_error *err)
+static int directory_manifest(struct build *b, int dirfd, struct ml_error *err)
 {
-    BUF_AUTO text = BUF_INIT;
     const char *label = arena_fmt(b->a, "%smodload.json", b->root);
-    if (fs_read_file(dirfd, "modload.json", &text, MANIFEST_SIZE_MAX) < 0) {
-        if (errno == ENOENT)
-            return 0;
-        if (errno == EFBIG)
-            return ml_error_set(err, ML_CONFIG, NULL, "%s: larger than %d KiB", label,
-                                MANIFEST_SIZE_MAX >> 10);
-        return ml_error_errno(err, 0, errno, "cannot read '%s'", label);
-    }
-    b->has_manifest = true;
-    const char *kept = arena_mem(b->a, buf_text(&text), text.len);
-    if (b->a->failed)
-        return ml_error_memory(err);
-    return manifest_parse(b->a, label, kept, text.len, &b->manifest, err);
+    int there = manifest_load(b->a, dirfd, label, &b->manifest, err);
+    b->has_manifest = there > 0;
+    return there < 0 ? -1 : 0;
 }
 
 /* The files that one pattern of the manifest means. It must mean some. */
@@ -191,15 +180,22 @@ static int guess_failed(const struct build *b, struct ml_error *err)
 
 /* Headers come last: in a library that is headers only they are the sources, in any other they are
  * not. */
-static int directory_files(struct build *b, int dirfd, struct strv *ret, struct ml_error *err)
+int plan_guess(struct arena *a, int dirfd, struct strv *ret)
 {
     static const char *const guesses[] = {"*.c", "src/*.c", "*.h"};
+    for (size_t i = 0; i < sizeof guesses / sizeof *guesses && ret->n == 0; i++)
+        if (pattern_match(a, dirfd, guesses[i], ret) < 0)
+            return -1;
+    return 0;
+}
+
+static int directory_files(struct build *b, int dirfd, struct strv *ret, struct ml_error *err)
+{
     for (size_t i = 0; i < b->manifest.sources.n; i++)
         if (manifest_pattern(b, dirfd, "sources", b->manifest.sources.items[i], ret, err) < 0)
             return -1;
-    for (size_t i = 0; i < sizeof guesses / sizeof *guesses && ret->n == 0; i++)
-        if (pattern_match(b->a, dirfd, guesses[i], ret) < 0)
-            return guess_failed(b, err);
+    if (ret->n == 0 && plan_guess(b->a, dirfd, ret) < 0)
+        return guess_failed(b, err);
     if (ret->n == 0)
         return ml_error_set(err, ML_DATA, "no_source", "there is no C source in '%s'",
                             shown_root(b));
@@ -304,7 +300,7 @@ int plan_directory(struct build *b, const char *path, struct ml_error *err)
         return -1;
     b->stem = stem_of(b->a, arena_fmt(b->a, "%s.", b->root_real)); /* its own dot is no suffix's */
     strv_add(b->a, &b->own_dirs, b->root_real);
-    if (manifest_read(b, dirfd, err) < 0 || directory_files(b, dirfd, &files, err) < 0 ||
+    if (directory_manifest(b, dirfd, err) < 0 || directory_files(b, dirfd, &files, err) < 0 ||
         directory_includes(b, dirfd, err) < 0)
         return -1;
     return directory_sources(b, &files, err);
@@ -381,7 +377,7 @@ static bool has_archive_magic(const char *path)
 }
 
 /* "calc-1.2.tar.gz" is calc-1.2, as the directory in it would be. */
-static const char *archive_stem(struct arena *a, const char *path)
+const char *plan_archive_stem(struct arena *a, const char *path)
 {
     static const char *const endings[] = {".tgz", ".txz", ".tzst", ".gz", ".xz", ".zst", ".zip"};
     const char *base = base_of(path);
@@ -402,11 +398,16 @@ static int plan_one(struct build *b, const char *path, struct ml_error *err)
     struct stat st;
     if (stat(path, &st) < 0)
         return ml_error_errno(err, 0, errno, "cannot read '%s'", path);
-    if (S_ISDIR(st.st_mode))
+    if (S_ISDIR(st.st_mode)) {
+        if (b->request->label != NULL && strlen(root_of(b->a, path)) > 1) {
+            b->label = b->request->label;
+            b->unpacked = root_of(b->a, path);
+        }
         return plan_directory(b, path, err);
+    }
     if (S_ISREG(st.st_mode) && has_archive_magic(path)) {
         b->archive = path;
-        b->stem = archive_stem(b->a, path);
+        b->stem = plan_archive_stem(b->a, path);
         return 0;
     }
     if (!is_object_name(path) && (!S_ISREG(st.st_mode) || !has_elf_magic(path)))

@@ -16,7 +16,7 @@
 enum { SOURCE_SIZE_MAX = 16 << 20, SOURCES_MAX = 4096 };
 
 /* One translation unit. */
-struct source {
+struct unit {
     const char *path; /* for the compiler, as the user would write it; "-" is the request's text */
     const char *rel;  /* relative to what all sources have in common: its name in the bundle */
     const char *root; /* the part of `path` that says where it lies, ends in a slash, or "" */
@@ -75,13 +75,15 @@ struct build {
         *root; /* of a directory: as the user wrote it, with a slash; "" is where he stands */
     const char *root_real; /* null: there is none (text) */
     struct strv own_dirs;  /* real paths: headers beneath them are the author's own */
-    struct source *sources;
+    struct unit *sources;
     size_t n_sources;
     const char *object; /* instead of sources: a shared object, as the user would write it */
     struct stat object_st;
-    const char *archive;  /* instead of both: to be unpacked before there are any */
-    const char *unpacked; /* where that was done, with a slash; null: not yet */
-    const char *stem;     /* a name for the plugin where nothing else gives one */
+    const char *archive; /* instead of both: to be unpacked before there are any */
+    const char
+        *unpacked;     /* a place that nobody knows, with a slash: where that was done; or null */
+    const char *label; /* what messages call it */
+    const char *stem;  /* a name for the plugin where nothing else gives one */
     bool has_manifest;
     struct manifest manifest;
 
@@ -124,11 +126,18 @@ int plan_source(struct build *b, const char *path, const char *rel, const char *
 /* The same for a directory. */
 int plan_directory(struct build *b, const char *path, struct ml_error *err);
 
+/* The sources of a directory whose manifest names none, relative to it. 0, or -1 with errno (EXDEV
+ * for a link that leads out). */
+int plan_guess(struct arena *a, int dirfd, struct strv *ret);
+
+/* What the directory in an archive would be called, if its name told it all. */
+const char *plan_archive_stem(struct arena *a, const char *path);
+
 /* The -ffile-prefix-map options that make an object independent of where its source lies. */
-void plan_map_options(const struct build *b, const struct source *s, struct strv *ret);
+void plan_map_options(const struct build *b, const struct unit *s, struct strv *ret);
 
 /* Back from what debug information calls a file to a path that can be opened. */
-const char *plan_unmap(const struct build *b, const struct source *s, const char *file);
+const char *plan_unmap(const struct build *b, const struct unit *s, const char *file);
 
 /* Adds the files beneath `dirfd` that a pattern matches, in order. `*`, `?` and `[...]` match
  * within one component, and no leading dot. Links that lead out of the directory are not followed.

@@ -150,7 +150,7 @@ static int compiler_check(struct rebuild *r)
 /* ---- after: what came out otherwise ---- */
 
 /* Asks the compiler for the headers of one source, those that it cannot find included. */
-static int headers_ask(struct build *b, const struct source *s, struct strv *ret)
+static int headers_ask(struct build *b, const struct unit *s, struct strv *ret)
 {
     struct strv argv = {0};
     struct child_end end;

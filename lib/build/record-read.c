@@ -148,7 +148,7 @@ static int units_read(struct reader *r, const cJSON *given, struct build *b)
         const char *rel = units.items[b->n_sources];
         if (!can_be_unit(b, rel))
             return bad(r, "units", "be different sources");
-        b->sources[b->n_sources] = (struct source){.path = "", .rel = rel, .root = "", .stem = ""};
+        b->sources[b->n_sources] = (struct unit){.path = "", .rel = rel, .root = "", .stem = ""};
     }
     return 0;
 }

@@ -19,8 +19,7 @@
 /* Beneath "work", where all other names have a dot in them. */
 #define TREE "tree"
 
-/* The one thing in a directory if it is a directory, else "". The stream takes `dirfd` over. */
-static const char *only_directory(struct build *b, int dirfd)
+const char *unpacked_top(struct arena *a, int dirfd)
 {
     AUTO_CLOSEDIR DIR *dir = fdopendir(dirfd);
     const char *only = "";
@@ -33,7 +32,7 @@ static const char *only_directory(struct build *b, int dirfd)
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         n++;
-        only = arena_str(b->a, entry->d_name);
+        only = arena_str(a, entry->d_name);
     }
     struct stat st;
     bool directory =
@@ -67,8 +66,9 @@ int unpacked_plan(struct build *b, struct ml_error *err)
     if (unpack(b, tree, err) < 0)
         return -1;
     clock_gettime(CLOCK_REALTIME, &b->started);
-    const char *top = only_directory(b, steal_fd(&tree));
+    const char *top = unpacked_top(b->a, steal_fd(&tree));
     b->unpacked = arena_fmt(b->a, "%s/" TREE "/", b->work_path);
+    b->label = b->archive;
     if (plan_directory(b, arena_fmt(b->a, "%s%s", b->unpacked, top), err) < 0)
         return -1;
     if (*top == '\0')
@@ -76,14 +76,19 @@ int unpacked_plan(struct build *b, struct ml_error *err)
     return b->a->failed ? ml_error_memory(err) : 0;
 }
 
-/* By text, not by path: compilers quote, colour and cut what they say. */
+/* By text, not by path: compilers quote, colour and cut what they say. The slash stays where it is.
+ */
 void unpacked_show(const struct build *b, const char *text, struct buf *out)
 {
     const char *at;
-    for (; (at = strstr(text, b->unpacked)) != NULL; text = at + strlen(b->unpacked)) {
+    AUTO_FREE char *place = strndup(b->unpacked, strlen(b->unpacked) - 1);
+    if (place == NULL) {
+        out->failed = true;
+        return;
+    }
+    for (; (at = strstr(text, place)) != NULL; text = at + strlen(place)) {
         buf_add(out, text, (size_t)(at - text));
-        buf_str(out, b->archive);
-        buf_char(out, '/');
+        buf_str(out, b->label);
     }
     buf_str(out, text);
 }

@@ -10,8 +10,12 @@
  * say. */
 int unpacked_plan(struct build *b, struct ml_error *err);
 
+/* The one thing in a directory if it is a directory, else "": where all of an archive lies in one,
+ * as in that of a release. Closes `dirfd`. */
+const char *unpacked_top(struct arena *a, int dirfd);
+
 /* Adds a text in which the place of unpacking, which nobody knows and which is gone by then, has
- * the archive's name: "calc.tgz/src/a.c:3:1: error". */
+ * the archive's name, and any other such place its label: "calc.tgz/src/a.c:3:1: error". */
 void unpacked_show(const struct build *b, const char *text, struct buf *out);
 
 /* The same for what an error says. */

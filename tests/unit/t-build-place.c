@@ -90,12 +90,12 @@ static void places(void **state)
         const struct scene *scene = &scenes[i];
         ARENA_AUTO a = ARENA_INIT;
         struct ml_build_request request = {.includes = scene->includes};
-        struct source sources[3];
+        struct unit sources[3];
         struct build b = {.a = &a, .request = &request, .kind = scene->kind, .sources = sources};
         b.cwd_path = scene->cwd;
         for (; b.n_sources < 3 && scene->sources[b.n_sources] != NULL; b.n_sources++) {
             const char *text = scene->sources[b.n_sources], *colon = strchr(text, ':');
-            sources[b.n_sources] = (struct source){.rel = colon + 1};
+            sources[b.n_sources] = (struct unit){.rel = colon + 1};
             sources[b.n_sources].root = arena_mem(&a, text, (size_t)(colon - text));
         }
         while (request.n_includes < 3 && scene->includes[request.n_includes] != NULL)

@@ -25,7 +25,7 @@ static void there_and_back(void **state)
                                        .includes = includes,
                                        .n_includes = 2,
                                        .standard = "gnu17"};
-    struct source source = {.rel = "\374 .c", .root = "/home/me/p/src/"};
+    struct unit source = {.rel = "\374 .c", .root = "/home/me/p/src/"};
     struct input inputs[] = {
         {.path = "/home/me/p/src/\374 .c", .rel = "\374 .c", .at = {ats, 1}, .sha256 = D},
         {.path = "/home/me/p/inc/k.h", .kept = "outside/1/inc/k.h", .sha256 = D},

@@ -32,6 +32,9 @@ struct ml_build_request {
      * what the sources of a plugin take. Relative paths count from the working directory. */
     const char *const *sources;
     size_t n_sources;
+    /* What messages call a directory that is the only source, where its own path says nothing to
+     * the user: it was fetched to a place that is gone when he reads them. Null: its path. */
+    const char *label;
     /* Instead of sources: `text_size` bytes of C or, with `text_is_object`, of a shared object. The
      * bytes need no NUL behind them. */
     const char *text;
