@@ -175,7 +175,8 @@ static int insist(struct ml_ctx *ctx, const struct ml_key *key, const struct ml_
     struct store *store;
     pid_t started = 0;
     ml_key_to_uuid(key, uuid);
-    if (ctx_store(ctx, false, &store, err) < 0 || store_lookup(store, uuid, bundle, err) < 0 ||
+    if (ctx_store(ctx, false, &store, err) < 0 ||
+        (how->bundle == NULL && store_lookup(store, uuid, bundle, err) < 0) ||
         ctx_runtime(ctx, true, err) < 0)
         return -1;
     int64_t deadline =

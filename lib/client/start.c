@@ -281,6 +281,18 @@ static void record_failure(const struct record *r, const struct ml_error *why)
 
 /* ---- bringing it up ---- */
 
+static int open_bundle(struct ml_ctx *ctx, const char *uuid, const struct ml_start *how,
+                       char bundle[ML_BUNDLE_ID_SIZE], struct ml_error *err)
+{
+    struct store *store;
+    if (how->bundle == NULL)
+        return ctx_entry_open(ctx, uuid, bundle, err);
+    if (ctx_store(ctx, false, &store, err) < 0)
+        return -1;
+    snprintf(bundle, ML_BUNDLE_ID_SIZE, "%s", how->bundle);
+    return store_bundle_open(store, bundle, err);
+}
+
 /* Spawns a worker with the descriptors that it shall have, and waits until its plugin is mapped.
  * `*ret_ready` is our end of its READY channel. The entry is looked up here, under the worker's
  * lock, or when it is our turn: what it points at now is what is loaded. */
@@ -291,7 +303,7 @@ static int spawn_and_wait(struct ml_ctx *ctx, const char *uuid, const char *kind
 {
     char bundle[ML_BUNDLE_ID_SIZE];
     int pair[2];
-    AUTO_CLOSE int bundle_fd = ctx_entry_open(ctx, uuid, bundle, err);
+    AUTO_CLOSE int bundle_fd = open_bundle(ctx, uuid, how, bundle, err);
     AUTO_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (bundle_fd < 0)
         return -1;

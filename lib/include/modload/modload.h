@@ -390,6 +390,10 @@ struct ml_start {
      * "not_loaded". ml_load() of a worker that is there changes nothing of this, but counts as a
      * call; for ml_reload() 0 means what the old worker has. */
     int64_t idle_ms;
+    /* A filed bundle for the worker of ml_load(), whatever the key stands for, and whether it is
+     * registered or not: to try a bundle under a new key before an entry is pointed at it. Null:
+     * what the entry points at. */
+    const char *bundle;
 };
 
 /* Makes sure that an entry has a worker. Any number of callers at once get one and the same.
