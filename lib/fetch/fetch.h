@@ -72,6 +72,14 @@ struct fetch_request {
         .deadline_ms = -1, .cancel_fd = -1                                                         \
     }
 
+/* How a commit is signed, by the first line of its signature: nobody has checked it. */
+enum fetch_signature {
+    FETCH_UNSIGNED,
+    FETCH_SIGNED_OPENPGP,
+    FETCH_SIGNED_SSH,
+    FETCH_SIGNED_X509,
+};
+
 struct fetch_result {
     char commit[FETCH_ID_SIZE]; /* 40 hexadecimal digits */
     char tree[FETCH_ID_SIZE]; /* git's id of the exported directory's tree: a digest of all of it */
@@ -79,6 +87,7 @@ struct fetch_result {
         ref[FETCH_NAME_SIZE]; /* "refs/tags/v1.2.3", "refs/heads/main"; "" for a commit by its id */
     char version[FETCH_VERSION_SIZE]; /* the tag's, without its v; "" when it is no version */
     int64_t time;                     /* the committer's, in seconds since 1970: he may lie */
+    uint32_t signature;               /* enum fetch_signature: the commit's */
     uint64_t received;                /* bytes that came from the server for this */
     uint32_t files;                   /* exported, directories among them */
     uint64_t bytes;                   /* in these files */

@@ -26,7 +26,8 @@ static bool result_good(const struct fetch_result *result)
     return ends(result->commit, sizeof result->commit) && is_id(result->commit) &&
            ends(result->tree, sizeof result->tree) && is_id(result->tree) &&
            ends(result->ref, sizeof result->ref) && is_plain(result->ref) &&
-           ends(result->version, sizeof result->version) && is_plain(result->version);
+           ends(result->version, sizeof result->version) && is_plain(result->version) &&
+           result->signature <= FETCH_SIGNED_X509;
 }
 
 static bool error_good(const struct ml_error *err)

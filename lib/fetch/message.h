@@ -10,7 +10,7 @@
 
 #include "fetch/fetch.h"
 
-enum { FETCH_MARK = 0x6d6c6633 }; /* changes when anything below does */
+enum { FETCH_MARK = 0x6d6c6634 }; /* changes when anything below does */
 
 enum fetch_step {
     FETCH_STEP_FETCH =

@@ -33,8 +33,28 @@ static int bad_commit(struct ml_error *err, const char *name)
     return ml_error_set(err, ML_DATA, "bad_repository", "'%s' is no commit", name);
 }
 
+/* gitformat-signature(5). Git calls whatever it does not know OpenPGP's. */
+static uint32_t signature_kind(const char *text)
+{
+    static const struct {
+        const char *begin;
+        enum fetch_signature kind;
+    } kinds[] = {
+        {"-----BEGIN SSH SIGNATURE-----", FETCH_SIGNED_SSH},
+        {"-----BEGIN SIGNED MESSAGE-----", FETCH_SIGNED_X509},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strncmp(text, kinds[i].begin, strlen(kinds[i].begin)) == 0)
+            return kinds[i].kind;
+    return FETCH_SIGNED_OPENPGP;
+}
+
 static int commit_take(const git_commit *commit, struct fetch_result *ret)
 {
+    git_buf signature = GIT_BUF_INIT;
+    if (git_commit_header_field(&signature, commit, "gpgsig") == 0)
+        ret->signature = signature_kind(signature.ptr);
+    git_buf_dispose(&signature);
     git_oid_tostr(ret->commit, sizeof ret->commit, git_commit_id(commit));
     git_oid_tostr(ret->tree, sizeof ret->tree, git_commit_tree_id(commit));
     ret->time = git_commit_time(commit);
