@@ -1,21 +1,11 @@
 /* `modload run ./math.c add 2 3`: in the core, for building takes its libraries. */
 #include <string.h>
-#include <uuid/uuid.h>
 
 #include "base/error.h"
 #include "base/scope.h"
 #include "cmd/build.h"
 #include "cmd/command.h"
-
-/* A key that is the same for the same path: version 5 of RFC 9562 section 5.5, in a name space of
- * our own. The name space is a random UUID that was made once: another one would give every path
- * another key. */
-static void key_of_path(const char *path, struct ml_key *key)
-{
-    static const unsigned char space[16] = {0x2e, 0x0b, 0x6c, 0x1d, 0x5a, 0x0f, 0x4c, 0x83,
-                                            0x9d, 0x21, 0x70, 0x3e, 0x88, 0x4b, 0xa6, 0x5c};
-    uuid_generate_sha1(key->bytes, space, path, strlen(path));
-}
+#include "modload/install.h"
 
 /* One that is just starting is waited for: what it has mapped is known then. */
 static int find_worker(struct invocation *in, const struct ml_key *key,
@@ -63,7 +53,8 @@ int run_source(struct invocation *in)
         return failed(in);
     if (origin == NULL)
         return ml_error_set(&in->err, ML_NO_INPUT, NULL, "'%s' is gone", in->args[0]), failed(in);
-    key_of_path(origin, &key);
+    if (ml_origin_key(origin, &key, &in->err) < 0)
+        return failed(in);
     if (ml_register(in->ctx, &key, bundle, "", origin, NULL, &in->err) < 0)
         return failed(in);
     status = release_outdated(in, &key, bundle);
