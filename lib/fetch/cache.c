@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/scope.h"
+#include "base/xdg.h"
 
 void cache_close(struct cache *cache)
 {
@@ -22,31 +23,18 @@ void cache_close(struct cache *cache)
     *cache = (struct cache)CACHE_INIT;
 }
 
-/* XDG Base Directory Specification 0.8: a relative path is to be ignored. */
-static const char *absolute_variable(const char *name)
-{
-    const char *value = getenv(name);
-    return value != NULL && *value == '/' ? value : NULL;
-}
-
 /* The path of the directory of caches. The caller frees it; null with an error. */
 static char *base_path(const char *given, struct ml_error *err)
 {
-    char *path;
-    const char *xdg = absolute_variable("XDG_CACHE_HOME"), *home = absolute_variable("HOME");
-    if (given == NULL && xdg == NULL && home == NULL) {
+    char *path = given != NULL ? strdup(given) : xdg_path(XDG_CACHE, "git");
+    if (path == NULL && given == NULL && errno == ENOENT) {
         ml_error_set(err, ML_CONFIG, "no_cache",
                      "cannot tell where to keep what is fetched: HOME is not set");
         ml_error_hint(err, "set XDG_CACHE_HOME to a directory of yours");
-        return NULL;
+    } else if (path == NULL) {
+        ml_error_memory(err);
     }
-    int n = given != NULL ? asprintf(&path, "%s", given)
-            : xdg != NULL ? asprintf(&path, "%s/modload/git", xdg)
-                          : asprintf(&path, "%s/.cache/modload/git", home);
-    if (n >= 0)
-        return path;
-    ml_error_memory(err);
-    return NULL;
+    return path;
 }
 
 static int owner_check(int fd, const char *path, struct ml_error *err)
