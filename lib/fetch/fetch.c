@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -65,7 +66,7 @@ static int export_step(struct fetch_order *order, const struct cache *cache,
                        struct fetch_result *ret, struct ml_error *err)
 {
     struct fetch_result done;
-    order->step = FETCH_STEP_EXPORT;
+    order->step = order->changes ? FETCH_STEP_CHANGES : FETCH_STEP_EXPORT;
     strcpy(order->commit, ret->commit);
     strcpy(order->cache, cache->path);
     if (fetch_run(order, out_dirfd, request, deadline_ms, &done, err) < 0)
@@ -82,7 +83,7 @@ static int both_steps(struct fetch_order *order, const struct cache *cache,
 {
     if (fetch_step(order, cache, request, deadline_ms, ret, err) < 0)
         return -1;
-    if (out_dirfd < 0)
+    if (out_dirfd < 0 || (order->changes && strcmp(order->base, ret->commit) == 0))
         return 0;
     if (export_step(order, cache, request, out_dirfd, deadline_ms, ret, err) == 0)
         return 0;
@@ -171,13 +172,15 @@ static int fetch(const struct fetch_request *request, struct fetch_order *order,
 }
 
 /* The order is too large for a small stack. */
-int fetch_source(const struct fetch_request *request, int out_dirfd, struct fetch_result *ret,
-                 struct ml_error *err)
+static int fetch_or_changes(const struct fetch_request *request, const char *base, int out_dirfd,
+                            struct fetch_result *ret, struct ml_error *err)
 {
     struct ml_error problem = ML_ERROR_INIT;
     AUTO_FREE struct fetch_order *order = calloc(1, sizeof *order);
     if (order == NULL)
         return ml_error_memory(err);
+    order->changes = base != NULL;
+    snprintf(order->base, sizeof order->base, "%s", base != NULL ? base : "");
     if (fetch(request, order, out_dirfd, ret, &problem) == 0)
         return 0;
     error_finish(&problem, order->offline);
@@ -185,4 +188,16 @@ int fetch_source(const struct fetch_request *request, int out_dirfd, struct fetc
     if (err != NULL)
         *err = problem;
     return -1;
+}
+
+int fetch_source(const struct fetch_request *request, int out_dirfd, struct fetch_result *ret,
+                 struct ml_error *err)
+{
+    return fetch_or_changes(request, NULL, out_dirfd, ret, err);
+}
+
+int fetch_changes(const struct fetch_request *request, const char *base, int out_dirfd,
+                  struct fetch_result *ret, struct ml_error *err)
+{
+    return fetch_or_changes(request, base, out_dirfd, ret, err);
 }

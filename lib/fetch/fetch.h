@@ -112,4 +112,16 @@ struct fetch_result {
 int fetch_source(const struct fetch_request *request, int out_dirfd, struct fetch_result *ret,
                  struct ml_error *err);
 
+/* For repositories of many small files, of which one wants to know what is new: an index of
+ * plugins. Fetches and resolves as above, and writes one file, "records" (fetch/records.h), into
+ * the empty directory: what differs between the commit `base` and the one found. `base` is "" for
+ * none; where it is not in the cache any more, the file says so and has everything. The file
+ * FETCH_RECORDS_TOP counts, and what is in directories at the top with names of 1 or 2 bytes, and
+ * in those beneath them; nothing else is looked at. Nothing is written when the two commits are the
+ * same. `limits.tree` are of what is written. `request->subdir` must be null.
+ *
+ * 0; -1 and the errors above. */
+int fetch_changes(const struct fetch_request *request, const char *base, int out_dirfd,
+                  struct fetch_result *ret, struct ml_error *err);
+
 #endif

@@ -10,12 +10,13 @@
 
 #include "fetch/fetch.h"
 
-enum { FETCH_MARK = 0x6d6c6634 }; /* changes when anything below does */
+enum { FETCH_MARK = 0x6d6c6635 }; /* changes when anything below does */
 
 enum fetch_step {
     FETCH_STEP_FETCH =
         1, /* where it stands is the cache of one repository: fill it, find the commit */
-    FETCH_STEP_EXPORT, /* where it stands is an empty directory: put the commit there */
+    FETCH_STEP_EXPORT,  /* where it stands is an empty directory: put the commit there */
+    FETCH_STEP_CHANGES, /* the same, for what differs from another commit */
 };
 
 /* Texts end in a NUL. */
@@ -24,8 +25,10 @@ struct fetch_order {
     uint32_t step;
     struct source source;
     uint8_t offline;
-    char cache[PATH_MAX];       /* of the export: the repository */
-    char commit[FETCH_ID_SIZE]; /* of the export */
+    uint8_t changes;            /* the second step is that of changes */
+    char cache[PATH_MAX];       /* of the second step: the repository */
+    char commit[FETCH_ID_SIZE]; /* of the second step */
+    char base[FETCH_ID_SIZE];   /* of the changes; "" for none */
     char subdir[SOURCE_URL_MAX];
     struct fetch_limits limits;
 };

@@ -20,11 +20,13 @@
 /* Packs, a socket, files: far more than are open at a time. */
 enum { DESCRIPTORS_MAX = 256 };
 
-/* A pack comes through a file of its own, whose index is smaller. */
+/* A pack comes through a file of its own, whose index is smaller; changes are one file. */
 static int limits_set(const struct fetch_order *order, struct ml_error *err)
 {
     const struct fetch_limits *l = &order->limits;
-    uint64_t file = order->step == FETCH_STEP_FETCH ? l->pack_bytes : l->tree.file_bytes;
+    uint64_t file = order->step == FETCH_STEP_FETCH     ? l->pack_bytes
+                    : order->step == FETCH_STEP_CHANGES ? l->tree.total_bytes
+                                                        : l->tree.file_bytes;
     if (limit_lower(RLIMIT_CPU, l->cpu_s, err) < 0 || limit_lower(RLIMIT_FSIZE, file, err) < 0 ||
         limit_lower(RLIMIT_CORE, 0, err) < 0 ||
         limit_lower(RLIMIT_NOFILE, DESCRIPTORS_MAX, err) < 0)

@@ -25,16 +25,6 @@ struct walk {
     struct paths paths;
 };
 
-/* An object that is missing, or is not what its id says: the cache is made anew then. */
-static int unreadable(struct ml_error *err, const char *path)
-{
-    const git_error *why = git_error_last();
-    if (why != NULL && why->klass == GIT_ERROR_NOMEMORY)
-        return ml_error_memory(err);
-    return ml_error_set(err, ML_DATA, "bad_cache", "cannot read '%.200s': %s", path,
-                        why && why->message ? why->message : "libgit2 gives no reason");
-}
-
 /* ---- one entry ---- */
 
 /* Its name is one part of a path: git's format does not say so, and libgit2 does not look. */
@@ -56,22 +46,6 @@ static const char *entry_fault(const git_tree_entry *entry)
     return NULL;
 }
 
-/* How large it will be is known before it is read. */
-static int size_check(const struct walk *w, const git_oid *id, const char *path,
-                      struct ml_error *err)
-{
-    git_odb *odb;
-    git_object_t type;
-    size_t size;
-    if (git_repository_odb(&odb, w->repo) < 0)
-        return unreadable(err, path);
-    int status = git_odb_read_header(&size, &type, odb, id);
-    git_odb_free(odb);
-    if (status < 0)
-        return unreadable(err, path);
-    return budget_file(&w->budget, path, size, err);
-}
-
 static int blob_write(struct walk *w, git_blob *blob, const char *path, struct ml_error *err)
 {
     size_t n = (size_t)git_blob_rawsize(blob);
@@ -88,10 +62,10 @@ static int file_take(struct walk *w, const git_tree_entry *entry, const char *pa
 {
     git_blob *blob;
     const git_oid *id = git_tree_entry_id(entry);
-    if (size_check(w, id, path, err) < 0)
+    if (object_size_check(w->repo, &w->budget, id, path, err) < 0)
         return -1;
     if (git_blob_lookup(&blob, w->repo, id) < 0)
-        return unreadable(err, path);
+        return object_unreadable(err, path);
     int status = blob_write(w, blob, path, err);
     git_blob_free(blob);
     return status;
@@ -130,7 +104,7 @@ static int tree_take(struct walk *w, const git_oid *id, const char *at, struct m
     git_tree *tree;
     int status = 0;
     if (git_tree_lookup(&tree, w->repo, id) < 0)
-        return unreadable(err, *at ? at : "/");
+        return object_unreadable(err, *at ? at : "/");
     for (size_t i = 0; status == 0 && i < git_tree_entrycount(tree); i++)
         status = entry_take(w, git_tree_entry_byindex(tree, i), at, err);
     git_tree_free(tree);
@@ -149,37 +123,24 @@ static int no_such_path(struct ml_error *err, const char *path, const char *why)
 static int begin(git_repository *repo, const struct fetch_order *order, git_oid *ret,
                  struct ml_error *err)
 {
-    git_oid id;
-    git_commit *commit;
-    if (git_oid_fromstr(&id, order->commit) < 0 || git_commit_lookup(&commit, repo, &id) < 0)
-        return unreadable(err, order->commit);
-    *ret = *git_commit_tree_id(commit);
-    git_commit_free(commit);
+    if (object_commit_tree(repo, order->commit, ret, err) < 0)
+        return -1;
     if (*order->subdir == '\0')
         return 0;
     git_tree *tree;
     git_tree_entry *entry;
     if (git_tree_lookup(&tree, repo, ret) < 0)
-        return unreadable(err, "/");
+        return object_unreadable(err, "/");
     int status = git_tree_entry_bypath(&entry, tree, order->subdir);
     git_tree_free(tree);
     if (status == GIT_ENOTFOUND)
         return no_such_path(err, order->subdir, "is not");
     if (status < 0)
-        return unreadable(err, order->subdir);
+        return object_unreadable(err, order->subdir);
     bool directory = git_tree_entry_type(entry) == GIT_OBJECT_TREE;
     *ret = *git_tree_entry_id(entry);
     git_tree_entry_free(entry);
     return directory ? 0 : no_such_path(err, order->subdir, "is no directory");
-}
-
-/* Codes are of repositories here. */
-static void rename_code(struct ml_error *err)
-{
-    if (strcmp(err->code, "hostile_archive") == 0)
-        strcpy(err->code, "hostile_repository");
-    if (strcmp(err->code, "archive_too_large") == 0)
-        strcpy(err->code, "repository_too_large");
 }
 
 static int walk(git_repository *repo, const struct fetch_order *order, int dirfd,
@@ -208,10 +169,10 @@ int fetcher_export(const struct fetch_order *order, struct fetch_result *ret, st
     if (dirfd < 0)
         return ml_error_errno(err, 0, errno, "cannot open the directory");
     if (git_repository_open_bare(&repo, order->cache) < 0)
-        return unreadable(err, order->cache);
+        return object_unreadable(err, order->cache);
     int status = walk(repo, order, dirfd, ret, err);
     if (status < 0)
-        rename_code(err);
+        object_rename_code(err);
     git_repository_free(repo);
     return status;
 }

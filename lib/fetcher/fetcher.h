@@ -6,6 +6,7 @@
 #include <git2.h>
 #include <stdatomic.h>
 
+#include "archive/budget.h"
 #include "fetch/message.h"
 
 /* ---- libgit2 (git.c) ---- */
@@ -70,5 +71,25 @@ int fetcher_resolve(git_repository *repo, const struct source *source, struct fe
 
 /* Puts a commit's tree, or a directory of it, into the directory where it stands. */
 int fetcher_export(const struct fetch_order *order, struct fetch_result *ret, struct ml_error *err);
+
+/* Writes what differs between two commits into a file there. */
+int fetcher_changes(const struct fetch_order *order, struct fetch_result *ret,
+                    struct ml_error *err);
+
+/* ---- what the two share (object.c) ---- */
+
+/* An object that is missing, or is not what its id says: the cache is made anew then. -1. */
+int object_unreadable(struct ml_error *err, const char *path);
+
+/* How large a file will be is known before it is read, and is held against the budget. 0; -1. */
+int object_size_check(git_repository *repo, const struct budget *budget, const git_oid *id,
+                      const char *path, struct ml_error *err);
+
+/* The tree of a commit. 0; -1. */
+int object_commit_tree(git_repository *repo, const char *commit, git_oid *ret,
+                       struct ml_error *err);
+
+/* The codes of archives, whose checks are used, as those of repositories. */
+void object_rename_code(struct ml_error *err);
 
 #endif

@@ -29,6 +29,7 @@ static int order_read(struct fetch_order *ret, struct ml_error *err)
     ret->source.ref[sizeof ret->source.ref - 1] = '\0';
     ret->cache[sizeof ret->cache - 1] = '\0';
     ret->commit[sizeof ret->commit - 1] = '\0';
+    ret->base[sizeof ret->base - 1] = '\0';
     ret->subdir[sizeof ret->subdir - 1] = '\0';
     return 0;
 }
@@ -46,14 +47,17 @@ static int carry_out(struct fetch_order *order, struct fetch_result *ret, struct
 {
     if (order_read(order, err) < 0)
         return -1;
-    bool exports = order->step == FETCH_STEP_EXPORT;
-    if ((exports && lib_load(err) == NULL) || fetcher_confine(order, err) < 0 ||
-        git_begin(order, err) < 0)
+    bool fetches = order->step == FETCH_STEP_FETCH;
+    if ((order->step == FETCH_STEP_EXPORT && lib_load(err) == NULL) ||
+        fetcher_confine(order, err) < 0 || git_begin(order, err) < 0)
         return -1;
-    fetcher_counts.phase = exports ? FETCH_EXPORTING : FETCH_CONNECTING;
+    fetcher_counts.phase = fetches ? FETCH_CONNECTING : FETCH_EXPORTING;
     if (fetcher_tell_begin(err) < 0 || processes_limit(order, err) < 0)
         return -1;
-    return exports ? fetcher_export(order, ret, err) : fetcher_fetch(order, ret, err);
+    if (fetches)
+        return fetcher_fetch(order, ret, err);
+    return order->step == FETCH_STEP_CHANGES ? fetcher_changes(order, ret, err)
+                                             : fetcher_export(order, ret, err);
 }
 
 /* Nothing is written behind the answer, and nothing is left to be released: the process ends where
