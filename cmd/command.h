@@ -123,6 +123,10 @@ int resolve_arg(struct invocation *in, const char *word, struct ml_key *key);
 /* Says something that is neither answer nor error, on stderr. */
 __attribute__((format(printf, 1, 2))) void note(const char *fmt, ...);
 
+/* The same without a word of ours in front, and as many lines as there are: what asks somebody, or
+ * is shown to him. Control characters but for the newline are written \x1b. */
+__attribute__((format(printf, 1, 2))) void say(const char *fmt, ...);
+
 /* Usage errors of a command's own. Returns ML_USAGE. */
 __attribute__((format(printf, 2, 3))) int usage_error(struct invocation *in, const char *fmt, ...);
 

@@ -16,19 +16,24 @@
  * terminal or fake another message. Bytes from 0x80 pass: they are letters in UTF-8. One write(2),
  * so that lines of several processes do not mix (as long as a pipe's buffer takes them: pipe(7),
  * PIPE_BUF). */
-static void put_line(const char *before, const char *text)
+static void put_text(const char *before, const char *text, const char *behind, bool lines)
 {
     BUF_AUTO line = BUF_INIT;
     buf_str(&line, before);
     for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
-        if (*p < 0x20 || *p == 0x7f)
+        if ((*p < 0x20 || *p == 0x7f) && (*p != '\n' || !lines))
             buf_fmt(&line, "\\x%02x", *p);
         else
             buf_char(&line, (char)*p);
-    buf_char(&line, '\n');
+    buf_str(&line, behind);
     if (!line.failed)
         fs_write_all(STDERR_FILENO, line.data,
                      line.len); /* no better place to say that it failed */
+}
+
+static void put_line(const char *before, const char *text)
+{
+    put_text(before, text, "\n", false);
 }
 
 /* Each of them as above; they end in a newline. */
@@ -49,6 +54,16 @@ void note(const char *fmt, ...)
     buf_vfmt(&text, fmt, ap);
     va_end(ap);
     put_line("modload: ", buf_text(&text));
+}
+
+void say(const char *fmt, ...)
+{
+    BUF_AUTO text = BUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vfmt(&text, fmt, ap);
+    va_end(ap);
+    put_text("", buf_text(&text), "", true);
 }
 
 int usage_hint(struct invocation *in)

@@ -1,0 +1,71 @@
+/* What install, update and sync share: plugins on their way into the registry, step by step and in
+ * sight. Each step takes all of them; the first that fails ends the way, and nothing has changed
+ * before the last one. */
+#ifndef CMD_INCOMING_H
+#define CMD_INCOMING_H
+
+#include "cmd/command.h"
+#include "modload/install.h"
+
+/* One plugin. */
+struct incoming {
+    struct ml_package_job job; /* its request is the caller's to fill in */
+    struct ml_key key;
+    const char *name; /* what the entry shall be called; null: as ml_register() has it */
+    bool agreed;      /* a lock says so: nobody has to be asked */
+
+    bool there; /* the entry is: the rest is what it has now */
+    struct ml_entry entry;
+    char *origin;                      /* owned; null: none */
+    struct ml_package *before;         /* owned; null where it cannot be had */
+    struct ml_package_change *changes; /* owned; since `before` */
+    size_t n_changes;
+
+    struct ml_bundle_info *info; /* owned; built */
+    struct ml_register_result registered;
+};
+
+/* Frees what `n` of them own, but not the list. */
+void incoming_free(struct incoming *list, size_t n);
+
+/* Fills in a request's common part from the options of the command. 0, or the exit status. */
+int incoming_options(struct invocation *in, struct ml_package_request *ret);
+#define INCOMING_OPTIONS                                                                           \
+    {'y', "yes", NULL, "agree to what is shown: without a terminal nothing is done without it"},   \
+        {0, "dry-run", NULL, "stop when it was shown"},                                            \
+        {0, "offline", NULL, "use what was fetched before, and no network"},                       \
+        {0, "from", "DIR", "the same, out of a directory that mirror has filled"},                 \
+        {0, "min-age", "DUR", "refuse what is younger: 3d (by the date of its commit)"},           \
+    {                                                                                              \
+        0, "build-timeout", "DUR", "how long each build may take (default 60s)"                    \
+    }
+
+/* The steps; each returns 0 or the exit status. */
+int incoming_fetch(struct invocation *in, struct incoming *list, size_t n, unsigned at_once);
+
+/* Finds out what the entries have now, as far as that can be told without a network. */
+int incoming_compare(struct invocation *in, struct incoming *list, size_t n);
+
+/* Shows them: on stderr, or with --dry-run as the answer. */
+int incoming_show(struct invocation *in, const struct incoming *list, size_t n);
+
+/* Asks, where somebody has to be: refuses where there is nobody. */
+int incoming_agree(struct invocation *in, const struct incoming *list, size_t n);
+
+int incoming_build(struct invocation *in, struct incoming *list, size_t n, unsigned at_once);
+int incoming_test(struct invocation *in, struct incoming *list, size_t n);
+
+/* In one change, and puts what came of it into the answer. */
+int incoming_register(struct invocation *in, struct incoming *list, size_t n);
+
+/* All that follow the fetch, and the answer for programs; with --dry-run no further than showing.
+ */
+int incoming_finish(struct invocation *in, struct incoming *list, size_t n);
+
+/* What is known of them, as "plugins" of the answer has it. */
+void incoming_json(struct invocation *in, const struct incoming *list, size_t n);
+
+/* Adds a text of a stranger's to a line: control characters as \x1b, at most `max` bytes. */
+void put_plain(struct buf *out, const char *text, size_t max);
+
+#endif

@@ -1,0 +1,94 @@
+/* modload install: a plugin from where it is published, in steps that can be seen. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/scope.h"
+#include "cmd/incoming.h"
+
+/* The entry that is meant: one that there is, by any of its words, or a new one, by its key. */
+static int key_given(struct invocation *in, const char *word, struct ml_key *ret)
+{
+    int status = resolve_arg(in, word, ret);
+    if (status == ML_NO_INPUT) {
+        ml_error_set(&in->err, ML_DATA, "bad_key", "'%s' is neither a key nor a registered name",
+                     word);
+        ml_error_hint(&in->err, "make a new key: modload uuid; --name gives it a name");
+        return failed(in);
+    }
+    return status;
+}
+
+/* Where nobody names one, it is that of the place where the plugin comes from: known when that is
+ * fetched, since only then its one spelling is. */
+static int key_choose(struct invocation *in, struct incoming *one)
+{
+    const char *as = option_value(in, "as", NULL);
+    if (as != NULL)
+        return key_given(in, as, &one->key);
+    return ml_origin_key(ml_package_info(one->job.package)->origin, &one->key, &in->err) < 0
+               ? failed(in)
+               : 0;
+}
+
+static int install(struct invocation *in, struct incoming *one)
+{
+    const char *as = option_value(in, "as", NULL);
+    int status = as ? key_given(in, as, &one->key) : 0; /* a typing error costs no fetch */
+    if (status == 0)
+        status = incoming_fetch(in, one, 1, 1);
+    if (status == 0)
+        status = key_choose(in, one);
+    if (status == 0)
+        status = incoming_finish(in, one, 1);
+    return status;
+}
+
+static int run(struct invocation *in)
+{
+    struct incoming one = {.name = option_value(in, "name", NULL)};
+    int status = incoming_options(in, &one.job.request);
+    if (status != 0)
+        return status;
+    if (one.name != NULL && !ml_name_valid(one.name))
+        return usage_error(in, "install: '%s' cannot be a name", one.name);
+    one.job.request.source = in->args[0];
+    one.job.request.path = option_value(in, "path", NULL);
+    status = install(in, &one);
+    incoming_free(&one, 1);
+    return status;
+}
+
+static const struct command_option options[] = {
+    {0, "path", "DIR", "the directory of the repository or archive that has the plugin"},
+    {'n', "name", "NAME", "the entry's name (default: the plugin's, if no other entry has it)"},
+    {0, "as", "U", "the entry: a new key, or one that there is (default: one of the source's own)"},
+    INCOMING_OPTIONS,
+    OPTION_WAIT,
+    {0},
+};
+
+const struct command command_install = {
+    .name = "install",
+    .args = "SOURCE[@REF]",
+    .summary = "fetch, show, build, test and register a plugin",
+    .help =
+        "SOURCE is a git repository (https://, ssh://, git:// or file:// URL, user@host:path, or a "
+        "directory with one),\n"
+        "any other directory, or an archive. REF is a branch, a tag, a commit, or a range of "
+        "versions over tags: @^1.2.\n"
+        "What was fetched is shown before anything of it is built or run: version, commit, "
+        "license, "
+        "files, and what\n"
+        "changed since what the entry has. Then somebody has to agree, on the terminal or by "
+        "--yes; "
+        "else it is exit 77.\n"
+        "Prints the entry's UUID. The same source again is the same entry, with a new generation. "
+        "Private repositories:\n"
+        "ssh-agent, ~/.netrc, or a file that MODLOAD_TOKEN_FILE names.",
+    .example = "modload install https://example.org/math.git@^1.2",
+    .options = options,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};
