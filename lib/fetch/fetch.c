@@ -58,7 +58,7 @@ static int fetch_step(struct fetch_order *order, const struct cache *cache,
     if (dir < 0)
         return ml_error_errno(err, 0, errno, "cannot open '%s'", cache->path);
     order->step = FETCH_STEP_FETCH;
-    return fetch_run(order, dir, request, deadline_ms, ret, err);
+    return fetch_run(order, NULL, dir, request, deadline_ms, ret, err);
 }
 
 static int export_step(struct fetch_order *order, const struct cache *cache,
@@ -69,7 +69,7 @@ static int export_step(struct fetch_order *order, const struct cache *cache,
     order->step = order->changes ? FETCH_STEP_CHANGES : FETCH_STEP_EXPORT;
     strcpy(order->commit, ret->commit);
     strcpy(order->cache, cache->path);
-    if (fetch_run(order, out_dirfd, request, deadline_ms, &done, err) < 0)
+    if (fetch_run(order, NULL, out_dirfd, request, deadline_ms, &done, err) < 0)
         return -1;
     strcpy(ret->tree, done.tree);
     ret->files = done.files;

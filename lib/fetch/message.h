@@ -10,13 +10,15 @@
 
 #include "fetch/fetch.h"
 
-enum { FETCH_MARK = 0x6d6c6635 }; /* changes when anything below does */
+enum { FETCH_MARK = 0x6d6c6636 }; /* changes when anything below does */
 
 enum fetch_step {
     FETCH_STEP_FETCH =
         1, /* where it stands is the cache of one repository: fill it, find the commit */
     FETCH_STEP_EXPORT,  /* where it stands is an empty directory: put the commit there */
     FETCH_STEP_CHANGES, /* the same, for what differs from another commit */
+    FETCH_STEP_COMMIT,  /* where it stands is a clone: commit a file; behind the order is a struct
+                           fetch_commit, and the file as it is and as it shall be */
 };
 
 /* Texts end in a NUL. */

@@ -26,6 +26,7 @@ enum { WORK_MS = 50 };
 
 struct talk {
     const struct fetch_order *order;
+    const struct fetch_payload *payload;
     const struct fetch_request *request;
     struct child child;
     int in;
@@ -75,10 +76,12 @@ static int environment_make(struct environment *env, struct ml_error *err)
 }
 
 /* The order as a file that is nowhere. */
-static int order_file(const struct fetch_order *order, struct ml_error *err)
+static int order_file(const struct talk *t, struct ml_error *err)
 {
     AUTO_CLOSE int fd = memfd_create("modload-order", MFD_CLOEXEC);
-    if (fd < 0 || fs_write_all(fd, order, sizeof *order) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+    if (fd < 0 || fs_write_all(fd, t->order, sizeof *t->order) < 0 ||
+        (t->payload != NULL && fs_write_all(fd, t->payload->data, t->payload->n) < 0) ||
+        lseek(fd, 0, SEEK_SET) < 0)
         return ml_error_errno(err, ML_LIMIT, errno, "cannot tell modload-fetch what to do");
     return steal_fd(&fd);
 }
@@ -89,7 +92,7 @@ static int start(struct talk *t, int cwd_fd, struct ml_error *err)
     struct child_spec spec = CHILD_SPEC_INIT;
     int fds[2];
     AUTO_FREE char *program = prefix_path("libexec/modload/modload-fetch");
-    AUTO_CLOSE int order = order_file(t->order, err);
+    AUTO_CLOSE int order = order_file(t, err);
     if (order < 0 || environment_make(&env, err) < 0)
         return -1;
     if (program == NULL)
@@ -245,10 +248,12 @@ static int finish(struct talk *t, struct fetch_result *ret, struct ml_error *err
     return end.code == 0 ? 0 : -1;
 }
 
-int fetch_run(const struct fetch_order *order, int cwd_fd, const struct fetch_request *request,
-              int64_t deadline_ms, struct fetch_result *ret, struct ml_error *err)
+int fetch_run(const struct fetch_order *order, const struct fetch_payload *payload, int cwd_fd,
+              const struct fetch_request *request, int64_t deadline_ms, struct fetch_result *ret,
+              struct ml_error *err)
 {
     struct talk t = {.order = order,
+                     .payload = payload,
                      .request = request,
                      .child = CHILD_INIT,
                      .in = -1,

@@ -24,9 +24,9 @@ enum { DESCRIPTORS_MAX = 256 };
 static int limits_set(const struct fetch_order *order, struct ml_error *err)
 {
     const struct fetch_limits *l = &order->limits;
-    uint64_t file = order->step == FETCH_STEP_FETCH     ? l->pack_bytes
-                    : order->step == FETCH_STEP_CHANGES ? l->tree.total_bytes
-                                                        : l->tree.file_bytes;
+    uint64_t file = order->step == FETCH_STEP_CHANGES  ? l->tree.total_bytes
+                    : order->step == FETCH_STEP_EXPORT ? l->tree.file_bytes
+                                                       : l->pack_bytes;
     if (limit_lower(RLIMIT_CPU, l->cpu_s, err) < 0 || limit_lower(RLIMIT_FSIZE, file, err) < 0 ||
         limit_lower(RLIMIT_CORE, 0, err) < 0 ||
         limit_lower(RLIMIT_NOFILE, DESCRIPTORS_MAX, err) < 0)
@@ -93,23 +93,23 @@ static void allow_source(int ruleset, const struct source *source)
 /* Where it stands is what it may write. */
 static void lock_to(const struct fetch_order *order)
 {
-    bool fetches = order->step == FETCH_STEP_FETCH;
+    bool fetches = order->step == FETCH_STEP_FETCH, commits = order->step == FETCH_STEP_COMMIT;
     bool network = fetches && !order->offline && order->source.kind < SOURCE_FILE;
     AUTO_CLOSE int ruleset = network ? landlock_open_tcp() : landlock_open();
     if (ruleset < 0)
         return;
-    allow(ruleset, ".", fetches ? LANDLOCK_READ | LANDLOCK_CHANGE : LANDLOCK_MAKE);
+    allow(ruleset, ".", fetches || commits ? LANDLOCK_READ | LANDLOCK_CHANGE : LANDLOCK_MAKE);
     allow(ruleset, "/dev/null", LANDLOCK_READ | LANDLOCK_WRITE);
-    if (!fetches)
+    if (!fetches && !commits)
         allow(ruleset, order->cache, LANDLOCK_READ);
-    else if (!order->offline)
+    else if (fetches && !order->offline)
         allow_source(ruleset, &order->source);
     landlock_enter(ruleset);
 }
 
 int fetcher_confine(const struct fetch_order *order, struct ml_error *err)
 {
-    umask(077);
+    umask(order->step == FETCH_STEP_COMMIT ? 022 : 077); /* a clone is not ours alone */
     if (limits_set(order, err) < 0)
         return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

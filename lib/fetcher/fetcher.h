@@ -76,6 +76,9 @@ int fetcher_export(const struct fetch_order *order, struct fetch_result *ret, st
 int fetcher_changes(const struct fetch_order *order, struct fetch_result *ret,
                     struct ml_error *err);
 
+/* Commits a file in the clone where it stands; what is behind the order says which. */
+int fetcher_commit(struct fetch_result *ret, struct ml_error *err);
+
 /* ---- what the two share (object.c) ---- */
 
 /* An object that is missing, or is not what its id says: the cache is made anew then. -1. */

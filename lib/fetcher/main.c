@@ -22,7 +22,8 @@ static int order_read(struct fetch_order *ret, struct ml_error *err)
     while (n < sizeof *ret &&
            (got = TEMP_FAILURE_RETRY(read(STDIN_FILENO, (char *)ret + n, sizeof *ret - n))) > 0)
         n += (size_t)got;
-    if (n < sizeof *ret || read(STDIN_FILENO, &more, 1) != 0 || ret->mark != FETCH_MARK)
+    if (n < sizeof *ret || ret->mark != FETCH_MARK ||
+        (ret->step != FETCH_STEP_COMMIT && read(STDIN_FILENO, &more, 1) != 0))
         return ml_error_set(err, ML_BUG, NULL, "modload-fetch is for modload alone");
     ret->source.url[sizeof ret->source.url - 1] = '\0';
     ret->source.host[sizeof ret->source.host - 1] = '\0';
@@ -56,8 +57,9 @@ static int carry_out(struct fetch_order *order, struct fetch_result *ret, struct
         return -1;
     if (fetches)
         return fetcher_fetch(order, ret, err);
-    return order->step == FETCH_STEP_CHANGES ? fetcher_changes(order, ret, err)
-                                             : fetcher_export(order, ret, err);
+    return order->step == FETCH_STEP_CHANGES  ? fetcher_changes(order, ret, err)
+           : order->step == FETCH_STEP_COMMIT ? fetcher_commit(ret, err)
+                                              : fetcher_export(order, ret, err);
 }
 
 /* Nothing is written behind the answer, and nothing is left to be released: the process ends where
