@@ -8,11 +8,11 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/scope.h"
-#include "build/strict-json.h"
 #include "fetch/records.h"
 #include "index/copy.h"
+#include "index/top.h"
 
-enum { FLUSH_BYTES = 1 << 20, INDEX_FORM = 1, TOLD_MAX = 5 };
+enum { FLUSH_BYTES = 1 << 20, TOLD_MAX = 5 };
 
 struct change {
     char key[INDEX_NAME_SIZE];
@@ -61,41 +61,13 @@ static void *grow(void *items, size_t n, size_t *cap, size_t size, struct ml_err
 
 /* ---- what has changed ---- */
 
-static int not_an_index(struct merge *m, const char *why)
-{
-    ml_error_set(m->err, ML_DATA, "not_an_index", "it is no index of plugins: %s", why);
-    return ml_error_hint(m->err, "an index has " FETCH_RECORDS_TOP
-                                 " at its top: {\"format\": 1, \"name\": \"...\"}");
-}
-
-/* {"format": 1, "name": "..."}; a later form may have more. */
 static int head_read(struct merge *m, const struct fetch_record *record)
 {
     BUF_AUTO text = BUF_INIT;
-    if (record->removed || record->n > INDEX_FILE_MAX)
-        return not_an_index(m, record->removed ? "its " FETCH_RECORDS_TOP " has gone"
-                                               : FETCH_RECORDS_TOP " is too large");
+    if (record->removed)
+        return index_none(m->err, "its " INDEX_TOP " has gone");
     buf_add(&text, record->data, record->n);
-    if (text.failed)
-        return ml_error_memory(m->err);
-    CJSON_AUTO *tree = strict_parse(buf_text(&text), text.len, FETCH_RECORDS_TOP, m->err);
-    if (tree == NULL)
-        return m->err != NULL && m->err->status == ML_LIMIT
-                   ? -1
-                   : not_an_index(m, FETCH_RECORDS_TOP " is not JSON");
-    const cJSON *format = cJSON_GetObjectItemCaseSensitive(tree, "format");
-    const cJSON *name = cJSON_GetObjectItemCaseSensitive(tree, "name");
-    if (!cJSON_IsNumber(format))
-        return not_an_index(m, FETCH_RECORDS_TOP " says no format");
-    if (format->valuedouble != INDEX_FORM) {
-        ml_error_set(m->err, ML_CONFIG, "newer_format",
-                     "the index is of another format; this modload knows format %d", INDEX_FORM);
-        return ml_error_hint(m->err, "a newer modload may know it");
-    }
-    if (!cJSON_IsString(name) || !index_name_good(name->valuestring))
-        return not_an_index(m, FETCH_RECORDS_TOP " gives it no name");
-    strcpy(m->head->name, name->valuestring);
-    return 0;
+    return index_top_read(&text, m->head->name, m->err);
 }
 
 static int change_add(struct merge *m, const struct fetch_record *record)
@@ -133,15 +105,15 @@ static int changes_read(struct merge *m, const void *data, size_t n)
         return ml_error_set(m->err, ML_DATA, "bad_repository", "what was fetched is damaged");
     m->whole = records.whole;
     while ((more = fetch_records_next(&records, &record)) > 0) {
-        bool top = record.path_n == strlen(FETCH_RECORDS_TOP) &&
-                   memcmp(record.path, FETCH_RECORDS_TOP, record.path_n) == 0;
+        bool top = record.path_n == strlen(INDEX_TOP) &&
+                   memcmp(record.path, INDEX_TOP, record.path_n) == 0;
         if ((top ? head_read(m, &record) : change_add(m, &record)) < 0)
             return -1;
     }
     if (more < 0)
         return ml_error_set(m->err, ML_DATA, "bad_repository", "what was fetched is damaged");
     if (*m->head->name == '\0')
-        return not_an_index(m, "there is no " FETCH_RECORDS_TOP);
+        return index_none(m->err, "there is no " INDEX_TOP);
     qsort(m->change, m->n, sizeof *m->change, change_compare);
     for (size_t i = 1; i < m->n; i++)
         if (strcmp(m->change[i - 1].key, m->change[i].key) == 0)

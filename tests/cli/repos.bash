@@ -6,6 +6,8 @@
 #   index_plugin DIR NAME VERSION... [-- JQ]   (over)writes a plugin's file with these versions, by a jq filter, and
 #                           commits; its git URL is file://$PWD/NAME
 #   index_file NAME         where in an index a plugin is
+#   plugin_make DIR NAME [VERSION [JQ]]   a plugin in a directory
+#   repo_commit DIR [TAG]   commits all of it, and tags that
 # shellcheck disable=SC2034
 
 repos_setup() {
@@ -49,4 +51,19 @@ index_plugin() {
         published: "2026-11-26T15:00:00Z"}]} | '"$filter" --args "${versions[@]}" >"$file"
     git -C "$dir" add -A
     git -C "$dir" commit -q -m "$name"
+}
+
+plugin_make() {
+    rm -rf "$1/src"
+    mkdir -p "$1/src"
+    printf 'double add(double a, double b) { return a + b; }\n' >"$1/src/$2.c"
+    jq -n --arg name "$2" --arg version "${3:-1.0.0}" '{name: $name, version: $version, description: "Adds numbers.",
+        license: "MIT", sources: ["src/*.c"], tests: [{call: "add", args: [2, 3], expect: 5}]} | '"${4:-.}" >"$1/modload.json"
+}
+
+repo_commit() {
+    [ -d "$1/.git" ] || git init -q -b main "$1"
+    git -C "$1" add -A
+    git -C "$1" commit -q --allow-empty -m change
+    [ $# -lt 2 ] || git -C "$1" tag "$2"
 }

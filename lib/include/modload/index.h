@@ -87,6 +87,83 @@ int64_t ml_index_search(const char *word,
                         int (*each)(const struct ml_index_match *match, void *arg), void *arg,
                         struct ml_error *err);
 
+/* ==== publishing ==== */
+
+/* How a change of an index is committed. */
+struct ml_index_commit {
+    /* The directory of a clone of it, on a branch. */
+    const char *clone;
+    /* "Name <mail>"; null: GIT_AUTHOR_NAME and GIT_AUTHOR_EMAIL of the environment. Git's own
+     * configuration is not read. */
+    const char *author;
+    /* Says what would change, and changes nothing. */
+    bool dry_run;
+};
+
+/* What was changed in the clone. Zeroed before it is given to a function. */
+struct ml_index_change {
+    char name[ML_NAME_SIZE];
+    /* How many versions a retirement is about. */
+    size_t versions;
+    /* The file in the clone, and the new commit; both "" when there was nothing to change. */
+    char path[80];
+    char commit[ML_INDEX_COMMIT_SIZE];
+    /* Its lines that went, each behind a '-', and those that came, behind a '+'; null: none. */
+    char *lines;
+};
+
+/* Frees what it holds, not itself. Harmless on one that is all zeros, and twice. */
+void ml_index_change_done(struct ml_index_change *change);
+
+/* Where a plugin is published from: for ml_package_fetch(). Null: not said. */
+struct ml_publish_source {
+    char *source, *ref, *path;
+    bool is_url; /* others can get it there */
+};
+
+/* Finds out what is meant: a directory in a git repository, whose modload.json says of which
+ * version the tag is to be taken; or URL@TAG. Returns 0; or -1, `*ret` emptied, and ML_DATA,
+ * ML_REFUSED (no source), ML_NO_INPUT (no such directory, or in no repository), ML_CONFIG (no
+ * manifest, a bad one, or no version in it), ML_LIMIT, ML_IO. */
+int ml_publish_source(const char *text, struct ml_publish_source *ret, struct ml_error *err);
+
+/* Frees what it holds, and empties it. */
+void ml_publish_source_done(struct ml_publish_source *source);
+
+/* A version of a plugin, as it was fetched and built. */
+struct ml_release {
+    const char *name, *version, *description, *license; /* of its manifest; "": not given */
+    const char *git;  /* where others can get it; null: where they could before */
+    const char *path; /* its directory in the repository; "" for all of it */
+    const char *tag, *commit, *tree;
+    const char *source; /* the digest of its files, "h1:..." */
+};
+
+/* Adds a version to the plugin's file in a clone and commits that. Returns 0; or -1, and nothing is
+ * changed, but for what a full disk has left in the clone, which git tells of:
+ *     ML_CONFIG    something is missing in the manifest
+ *     ML_REFUSED   "published": this version is; "name_taken": a plugin has a name that looks alike
+ *     ML_USAGE     "no_author", "no_url": that has to be said
+ *     ML_DATA      "not_an_index"; "dirty_clone": the file has changes that are not committed;
+ *                  "bad_index": the plugin's texts are too long, or not for a terminal
+ *     ML_NO_INPUT  no such clone; ML_IO, ML_LIMIT, ML_CANT_CREATE */
+int ml_index_publish(const struct ml_release *release, const struct ml_index_commit *how,
+                     struct ml_index_change *ret, struct ml_error *err);
+
+/* Which versions of a plugin are no more to be taken, and why. */
+struct ml_retirement {
+    const char *name;
+    const char *range;   /* a version, or a range */
+    const char *reason;  /* "renamed", "deprecated", "security", "invalid", "other" */
+    const char *message; /* for people, a line */
+    bool undo;           /* they may be taken again; neither reason nor message count */
+};
+
+/* Marks versions in a clone as retired, or not, and commits that. Returns 1; 0 when all of them are
+ * so already; or -1 and the errors above; ML_NO_INPUT ("no_such_plugin", "no_such_version"). */
+int ml_index_retire(const struct ml_retirement *retirement, const struct ml_index_commit *how,
+                    struct ml_index_change *ret, struct ml_error *err);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }
