@@ -140,7 +140,7 @@ int incoming_compare(struct invocation *in, struct incoming *list, size_t n)
 /* ---- agreeing ---- */
 
 /* Who has agreed to this very commit need not do it again. */
-static bool is_known(const struct incoming *i)
+bool incoming_is_known(const struct incoming *i)
 {
     struct ml_origin origin;
     const struct ml_package_info *now = ml_package_info(i->job.package);
@@ -197,7 +197,7 @@ static int ages_check(struct invocation *in, const struct incoming *list, size_t
         return ML_USAGE;
     for (size_t i = 0; i < n; i++) {
         const struct ml_package_info *info = ml_package_info(list[i].job.package);
-        if (info->git && min_ms > 0 && !is_known(&list[i]) &&
+        if (info->git && min_ms > 0 && !incoming_is_known(&list[i]) &&
             (int64_t)time(NULL) - info->time < min_ms / 1000)
             return too_young(in, info, min_ms);
     }
@@ -211,7 +211,7 @@ int incoming_agree(struct invocation *in, const struct incoming *list, size_t n)
     size_t unknown = 0;
     int status = ages_check(in, list, n);
     for (size_t i = 0; i < n; i++)
-        if (!is_known(&list[i])) {
+        if (!incoming_is_known(&list[i])) {
             first = first ? first : &list[i];
             unknown++;
         }
@@ -367,6 +367,8 @@ int incoming_finish(struct invocation *in, struct incoming *list, size_t n)
     int status = incoming_compare(in, list, n);
     if (status == 0)
         status = incoming_show(in, list, n);
+    if (status == 0)
+        status = incoming_retired(in, list, n);
     if (status == 0 && !dry)
         status = incoming_agree(in, list, n);
     if (status == 0 && !dry)

@@ -33,6 +33,7 @@ int incoming_options(struct invocation *in, struct ml_package_request *ret);
 #define INCOMING_OPTIONS                                                                           \
     {'y', "yes", NULL, "agree to what is shown: without a terminal nothing is done without it"},   \
         {0, "dry-run", NULL, "stop when it was shown"},                                            \
+        {0, "allow-retired", NULL, "take what was retired for its security, too"},                 \
         {0, "offline", NULL, "use what was fetched before, and no network"},                       \
         {0, "from", "DIR", "the same, out of a directory that mirror has filled"},                 \
         {0, "min-age", "DUR", "refuse what is younger: 3d (by the date of its commit)"},           \
@@ -48,6 +49,13 @@ int incoming_compare(struct invocation *in, struct incoming *list, size_t n);
 
 /* Shows them: on stderr, or with --dry-run as the answer. */
 int incoming_show(struct invocation *in, const struct incoming *list, size_t n);
+
+/* Warns of versions that are retired in an index, and refuses one that was for its security, unless
+ * it is there already, a lock has it, or --allow-retired says so. */
+int incoming_retired(struct invocation *in, const struct incoming *list, size_t n);
+
+/* Whether somebody has agreed to this very commit. */
+bool incoming_is_known(const struct incoming *i);
 
 /* Asks, where somebody has to be: refuses where there is nobody. */
 int incoming_agree(struct invocation *in, const struct incoming *list, size_t n);

@@ -1,10 +1,12 @@
 /* modload install: a plugin from where it is published, in steps that can be seen. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/scope.h"
 #include "cmd/incoming.h"
+#include "modload/index.h"
 
 /* The entry that is meant: one that there is, by any of its words, or a new one, by its key. */
 static int key_given(struct invocation *in, const char *word, struct ml_key *ret)
@@ -44,8 +46,54 @@ static int install(struct invocation *in, struct incoming *one)
     return status;
 }
 
+/* ---- by name ---- */
+
+/* NAME or NAME@RANGE, where there is nothing here that is called so. */
+static bool is_index_name(const char *word, char name[ML_NAME_SIZE])
+{
+    size_t n = strcspn(word, "@");
+    if (n >= ML_NAME_SIZE)
+        return false;
+    memcpy(name, word, n);
+    name[n] = '\0';
+    return ml_name_valid(name) && strchr(name, '.') == NULL && access(word, F_OK) < 0 &&
+           access(name, F_OK) < 0;
+}
+
+/* What the index says that it must be is made sure of as what a lock says. What was asked for is
+ * kept as the range, so that an update stays in it. */
+static int find_by_name(struct invocation *in, const char *name, struct ml_package_request *request,
+                        struct ml_index_found **ret)
+{
+    const char *range = strchr(in->args[0], '@');
+    const struct ml_index_query query = {.name = name,
+                                         .range = range ? range + 1 : NULL,
+                                         .index = option_value(in, "index", NULL),
+                                         .allow_retired = true}; /* see incoming_retired() */
+    if (request->path != NULL)
+        return usage_error(in, "install: where '%s' is in its repository is for the index to say",
+                           name);
+    if (ml_index_find(&query, ret, &in->err) < 0) {
+        if (in->err.status == ML_NO_INPUT && strcmp(in->err.code, "no_such_version") != 0)
+            ml_error_wrap(&in->err, "there is no '%s' here, and", name);
+        return failed(in);
+    }
+    const struct ml_index_found *found = *ret;
+    note("%s %s, by the index %s: %s", found->name, found->version, found->index, found->git);
+    request->source = found->git;
+    request->ref = range ? range + 1 : "*";
+    request->path = found->path;
+    request->commit = found->commit;
+    request->tag = found->tag;
+    request->tree = found->tree;
+    request->digest = found->source;
+    return 0;
+}
+
 static int run(struct invocation *in)
 {
+    char name[ML_NAME_SIZE];
+    struct ml_index_found *found = NULL;
     struct incoming one = {.name = option_value(in, "name", NULL)};
     int status = incoming_options(in, &one.job.request);
     if (status != 0)
@@ -54,8 +102,14 @@ static int run(struct invocation *in)
         return usage_error(in, "install: '%s' cannot be a name", one.name);
     one.job.request.source = in->args[0];
     one.job.request.path = option_value(in, "path", NULL);
-    status = install(in, &one);
+    bool by_name = is_index_name(in->args[0], name);
+    if (!by_name && option_given(in, "index"))
+        return usage_error(in, "install: --index goes with the name of a plugin");
+    status = by_name ? find_by_name(in, name, &one.job.request, &found) : 0;
+    if (status == 0)
+        status = install(in, &one);
     incoming_free(&one, 1);
+    ml_index_found_free(found);
     return status;
 }
 
@@ -63,6 +117,7 @@ static const struct command_option options[] = {
     {0, "path", "DIR", "the directory of the repository or archive that has the plugin"},
     {'n', "name", "NAME", "the entry's name (default: the plugin's, if no other entry has it)"},
     {0, "as", "U", "the entry: a new key, or one that there is (default: one of the source's own)"},
+    {0, "index", "N", "of NAME: look it up in this index alone"},
     INCOMING_OPTIONS,
     OPTION_WAIT,
     {0},
@@ -70,13 +125,16 @@ static const struct command_option options[] = {
 
 const struct command command_install = {
     .name = "install",
-    .args = "SOURCE[@REF]",
+    .args = "SOURCE[@REF]|NAME[@RANGE]",
     .summary = "fetch, show, build, test and register a plugin",
     .help =
         "SOURCE is a git repository (https://, ssh://, git:// or file:// URL, user@host:path, or a "
         "directory with one),\n"
         "any other directory, or an archive. REF is a branch, a tag, a commit, or a range of "
         "versions over tags: @^1.2.\n"
+        "NAME is a plugin's in an index that is followed ('modload index'): its newest version in "
+        "RANGE that is not\n"
+        "retired, which must be what the index says to the byte. './NAME' is a directory.\n"
         "What was fetched is shown before anything of it is built or run: version, commit, "
         "license, "
         "files, and what\n"

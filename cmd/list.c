@@ -6,11 +6,13 @@
 
 #include "base/error.h"
 #include "cmd/command.h"
+#include "cmd/warn.h"
 
 struct listing {
     struct invocation *in;
     struct ml_key *live; /* keys that have a worker, asked for once */
     size_t n_live;
+    struct ml_retired_list *retired; /* null: nothing is */
 };
 
 /* -1 when memory is out, which ends the walk. */
@@ -56,6 +58,8 @@ static int show_entry(const struct ml_entry *e, void *arg)
     struct json *data = &l->in->data;
     bool loaded = is_live(l, &e->key);
     char uuid[ML_UUID_SIZE];
+    struct ml_retired why;
+    bool retired = l->retired != NULL && warn_entry(l->in, l->retired, e, &why);
     ml_key_to_uuid(&e->key, uuid);
     if (!l->in->want_json) {
         put_line(&l->in->text, e, uuid, loaded);
@@ -69,6 +73,8 @@ static int show_entry(const struct ml_entry *e, void *arg)
     json_pair(data, "bundle", e->bundle);
     json_key(data, "loaded");
     json_bool(data, loaded);
+    if (retired)
+        put_retired(data, &why);
     json_close(data, '}');
     return answer_stream(l->in);
 }
@@ -77,6 +83,8 @@ static int run(struct invocation *in)
 {
     struct listing l = {.in = in};
     bool removed = option_given(in, "removed");
+    if (!removed)
+        l.retired = warn_open();
     json_open(&in->data, '{');
     json_key(&in->data, "entries");
     json_open(&in->data, '[');
@@ -87,6 +95,7 @@ static int run(struct invocation *in)
     json_close(&in->data, ']');
     json_close(&in->data, '}');
     free(l.live);
+    ml_retired_close(l.retired);
     if (status < 0 && !in->streamed)
         json_free(&in->data);
     return status < 0 ? failed(in) : 0;
@@ -101,8 +110,11 @@ const struct command command_list = {
     .name = "list",
     .args = "",
     .summary = "list the registered entries",
-    .help = "A line per entry, in the order of the keys: key, name, bundle, plugin@version, loaded "
-            "or -.",
+    .help =
+        "A line per entry, in the order of the keys: key, name, bundle, plugin@version, loaded "
+        "or -. Of\n"
+        "versions that are retired in an index, as 'modload index update' found it, it warns on "
+        "stderr.",
     .example = "modload list --json",
     .options = options,
     .run = run,

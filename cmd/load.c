@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "cmd/command.h"
 #include "cmd/keeper.h"
+#include "cmd/warn.h"
 
 static void put_worker(struct invocation *in, const struct ml_key *key, pid_t pid)
 {
@@ -13,6 +14,18 @@ static void put_worker(struct invocation *in, const struct ml_key *key, pid_t pi
     json_pair(&in->data, "uuid", uuid);
     json_key(&in->data, "pid");
     json_int(&in->data, pid);
+}
+
+/* Nothing else is read where nothing is retired: a load has no time to lose. */
+static void put_warning(struct invocation *in, const struct ml_key *key)
+{
+    struct ml_entry entry;
+    struct ml_retired why;
+    struct ml_retired_list *list = warn_open();
+    if (list != NULL && ml_entry_read(in->ctx, key, &entry, NULL) == 0 &&
+        warn_entry(in, list, &entry, &why))
+        put_retired(&in->data, &why);
+    ml_retired_close(list);
 }
 
 static int load_one(struct invocation *in, const struct ml_key *key, const struct ml_start *how)
@@ -25,6 +38,7 @@ static int load_one(struct invocation *in, const struct ml_key *key, const struc
     put_worker(in, key, pid);
     json_key(&in->data, "started");
     json_bool(&in->data, started);
+    put_warning(in, key);
     json_close(&in->data, '}');
     return 0;
 }

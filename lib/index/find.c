@@ -1,11 +1,13 @@
 #include "index/find.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/scope.h"
 #include "base/semver.h"
 #include "index/list.h"
+#include "modload/index.h"
 
 /* ---- the plugin ---- */
 
@@ -78,13 +80,23 @@ static int plugin_find(struct finder *f, const char *index)
 
 /* ---- the version ---- */
 
-static const struct index_version *newest_in(const struct finder *f,
-                                             const struct semver_range *range, bool retired)
+/* What is rather taken comes first. */
+enum standing { STANDS, RETIRED, INSECURE };
+
+static enum standing standing_of(const struct index_version *v)
+{
+    return v->retired == INDEX_NOT_RETIRED ? STANDS
+           : v->retired == INDEX_SECURITY  ? INSECURE
+                                           : RETIRED;
+}
+
+static const struct index_version *
+newest_in(const struct finder *f, const struct semver_range *range, enum standing standing)
 {
     struct semver version;
     for (size_t i = f->plugin.n; i-- > 0;) {
         const struct index_version *v = &f->plugin.versions[i];
-        if ((v->retired != INDEX_NOT_RETIRED) == retired && semver_parse(v->version, &version) &&
+        if (standing_of(v) == standing && semver_parse(v->version, &version) &&
             semver_range_has(range, &version))
             return v;
     }
@@ -118,11 +130,13 @@ static int version_find(struct finder *f, const char *text, bool allow_retired,
         ml_error_set(f->err, ML_DATA, "bad_range", "'%.64s' is no range of versions", wanted);
         return ml_error_hint(f->err, "as in ^1.2, ~1.2.3, >=1.2 <2, 1.2.3");
     }
-    const struct index_version *v = newest_in(f, &range, false);
+    const struct index_version *v = newest_in(f, &range, STANDS);
     if (v == NULL && text == NULL) /* pre-releases alone */
         v = index_plugin_newest(&f->plugin);
     if (v == NULL)
-        v = newest_in(f, &range, true);
+        v = newest_in(f, &range, RETIRED);
+    if (v == NULL)
+        v = newest_in(f, &range, INSECURE);
     if (v == NULL)
         return no_version(f, wanted);
     if (v->retired == INDEX_SECURITY && !allow_retired)
@@ -153,4 +167,51 @@ const char *index_retired_text(struct arena *a, const char *name, const struct i
 {
     return arena_fmt(a, "%s@%s is retired (%s): %s", name, v->version,
                      index_reason_word(v->retired), v->message);
+}
+
+/* ---- for programs ---- */
+
+/* One allocation would do for the texts; the arena that they are in goes along instead. */
+struct found {
+    struct ml_index_found public; /* first */
+    struct arena a;
+};
+
+int ml_index_find(const struct ml_index_query *query, struct ml_index_found **ret,
+                  struct ml_error *err)
+{
+    struct index_found f;
+    struct found *found = calloc(1, sizeof *found);
+    if (found == NULL)
+        return ml_error_memory(err);
+    if (index_find(&found->a, query->name, query->range, query->index, query->allow_retired, &f,
+                   err) < 0) {
+        ml_index_found_free(&found->public);
+        return -1;
+    }
+    const struct index_version *v = f.version;
+    const char *reason = index_reason_word(v->retired);
+    found->public = (struct ml_index_found){.index = f.index,
+                                            .name = f.name,
+                                            .version = v->version,
+                                            .git = f.git,
+                                            .path = f.path,
+                                            .tag = v->tag,
+                                            .commit = v->commit,
+                                            .tree = v->tree,
+                                            .source = v->source,
+                                            .published = v->published,
+                                            .reason = reason ? reason : "",
+                                            .message = v->message};
+    *ret = &found->public;
+    return 0;
+}
+
+void ml_index_found_free(struct ml_index_found *found)
+{
+    struct found *all = (struct found *)found;
+    if (all == NULL)
+        return;
+    arena_free(&all->a);
+    free(all);
 }

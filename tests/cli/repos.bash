@@ -8,6 +8,7 @@
 #   index_file NAME         where in an index a plugin is
 #   plugin_make DIR NAME [VERSION [JQ]]   a plugin in a directory
 #   repo_commit DIR [TAG]   commits all of it, and tags that
+#   release DIR NAME VERSION CLONE   tags, publishes and pushes a version of a plugin, and updates the indexes
 # shellcheck disable=SC2034
 
 repos_setup() {
@@ -66,4 +67,13 @@ repo_commit() {
     git -C "$1" add -A
     git -C "$1" commit -q --allow-empty -m change
     [ $# -lt 2 ] || git -C "$1" tag "$2"
+}
+
+release() {
+    plugin_make "$1" "$2" "$3"
+    repo_commit "$1" "v$3"
+    ml publish "$1" --index "$4" --url "file://$PWD/$1"
+    assert_ok
+    git -C "$4" push -q
+    modload index update 2>/dev/null
 }

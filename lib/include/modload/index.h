@@ -87,6 +87,64 @@ int64_t ml_index_search(const char *word,
                         int (*each)(const struct ml_index_match *match, void *arg), void *arg,
                         struct ml_error *err);
 
+/* ==== looking a plugin up ==== */
+
+struct ml_index_query {
+    const char *name;
+    const char *range;  /* of versions ("^1.2", "1.2.3"); null: any */
+    const char *index;  /* in this one; null: in all */
+    bool allow_retired; /* also one that was retired for its security */
+};
+
+/* A version of a plugin. No text is null; all of them were checked for what they are. */
+struct ml_index_found {
+    const char *index, *name, *version;
+    const char *git, *path;                   /* where its source is */
+    const char *tag, *commit, *tree, *source; /* what it must be: for ml_package_request */
+    const char *published;
+    const char *reason, *message; /* of one that is retired; else "" */
+};
+
+/* Finds the newest version in a range that is not retired; where there are only retired ones, the
+ * newest of these. Goes through the copies alone. Returns 0 and `*ret`, which the caller gives to
+ * ml_index_found_free(); or -1 and ML_NO_INPUT ("no_index", "no_such_index", "no_such_plugin",
+ * "no_such_version"), ML_DATA ("bad_range"; "ambiguous_name": two indexes have it, and guessing
+ * would let one stand in for the other; "bad_copy"), ML_REFUSED ("retired"), ML_LIMIT. */
+int ml_index_find(const struct ml_index_query *query, struct ml_index_found **ret,
+                  struct ml_error *err);
+
+/* Frees it; null is fine. */
+void ml_index_found_free(struct ml_index_found *found);
+
+/* ==== what is retired ==== */
+
+/* The retired versions of all copies, as ml_index_update() has left them in a file of their own.
+ * Opaque. */
+struct ml_retired_list;
+
+/* Why a version is retired. */
+struct ml_retired {
+    char reason[16];
+    char message[513];
+};
+
+/* Opens the list. Returns 0 and `*ret`: null where nothing is retired, which costs one open(2). Or
+ * -1 and ML_REFUSED (others can write to it), ML_LIMIT, ML_IO. Any thread. */
+int ml_retired_open(struct ml_retired_list **ret, struct ml_error *err);
+
+/* Closes it; null is fine. */
+void ml_retired_close(struct ml_retired_list *list);
+
+/* Whether a version of the plugin that came from `origin` (ml_entry_origin()) is retired. Returns 1
+ * and fills `*ret`, or 0; `list` may be null. It looks at as many lines as their number has bits.
+ */
+int ml_retired_find(const struct ml_retired_list *list, const char *plugin, const char *version,
+                    const char *origin, struct ml_retired *ret);
+
+/* The same for an entry as it is now. Returns 1, 0; or -1 and the errors of ml_entry_origin(). */
+int ml_retired_entry(const struct ml_retired_list *list, struct ml_ctx *ctx,
+                     const struct ml_entry *entry, struct ml_retired *ret, struct ml_error *err);
+
 /* ==== publishing ==== */
 
 /* How a change of an index is committed. */
