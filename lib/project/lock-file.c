@@ -93,3 +93,13 @@ int lock_save(int dirfd, const char *label, const struct lock *lock, const char 
         return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot write '%s'", label);
     return 1;
 }
+
+int lock_put_back(int dirfd, const char *label, const struct buf *old, struct ml_error *err)
+{
+    int status = old != NULL                          ? replace(dirfd, old)
+                 : unlinkat(dirfd, LOCK_FILE, 0) == 0 ? fs_sync_dir(dirfd, ".")
+                                                      : -1;
+    if (status < 0)
+        return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot write '%s'", label);
+    return 0;
+}

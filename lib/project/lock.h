@@ -111,6 +111,11 @@ int lock_read(struct arena *a, int dirfd, const char *label, struct buf *text, s
 int lock_save(int dirfd, const char *label, const struct lock *lock, const char *old,
               struct ml_error *err);
 
+/* Puts the file back that was there before lock_save(), or takes it away where there was none
+ * (null), for who finds that what it says has not come to be. 0, or -1 and ML_IO, ML_CANT_CREATE
+ * ... */
+int lock_put_back(int dirfd, const char *label, const struct buf *old, struct ml_error *err);
+
 /* Makes the caller the only one who changes the lock of this directory, until `dirfd` is closed.
  * Waits at most `wait_ms`, or until `cancel_fd` becomes readable (-1: none). 0; -1 and ML_BUSY, 130
  * ... */

@@ -376,6 +376,25 @@ static void litter(void **state)
     assert_int_equal(faccessat(place->fd, names[2], F_OK, 0), 0);
 }
 
+static void put_back(void **state)
+{
+    const struct place *place = *state;
+    ARENA_AUTO a = ARENA_INIT;
+    BUF_AUTO text = BUF_INIT;
+    BUF_AUTO old = BUF_INIT;
+    struct ml_error err = ML_ERROR_INIT;
+    struct lock lock = {0};
+    assert_int_equal(lock_save(place->fd, LOCK_FILE, &lock, NULL, &err), 1);
+    buf_str(&old, "what was there");
+    assert_int_equal(lock_put_back(place->fd, LOCK_FILE, &old, &err), 0);
+    assert_int_equal(fs_read_file(place->fd, LOCK_FILE, &text, 100), 0);
+    assert_string_equal(buf_text(&text), "what was there");
+    assert_int_equal(lock_put_back(place->fd, LOCK_FILE, NULL, &err), 0);
+    assert_int_equal(count_files(place), 0);
+    assert_int_equal(lock_put_back(place->fd, LOCK_FILE, NULL, &err), -1);
+    assert_int_equal(err.status, ML_CANT_CREATE);
+}
+
 static void unwritable(void **state)
 {
     const struct place *place = *state;
@@ -423,6 +442,7 @@ int main(void)
         cmocka_unit_test(release_counts),
         place_test(saved),
         place_test(litter),
+        place_test(put_back),
         place_test(unwritable),
         place_test(held),
     };

@@ -1,0 +1,59 @@
+/* What a sync has to do: the project's words beside its lock and the registry. Nothing here reaches
+ * a network, or changes anything. */
+#ifndef PROJECT_SYNC_PLAN_H
+#define PROJECT_SYNC_PLAN_H
+
+#include "modload/modload.h"
+#include "project/lock.h"
+
+enum sync_need {
+    SYNC_NOTHING, /* the entry is what the lock says */
+    SYNC_LOCKED,  /* the lock has a commit for it, which is to be got */
+    SYNC_NEW,     /* the lock has none, or one that is no answer any more, or is to be renewed */
+};
+
+struct sync_item {
+    const struct project_plugin *asked;
+    const struct lock_plugin *locked; /* the block as it is; null: there is none */
+    struct lock_plugin block;         /* as it shall be; of SYNC_NEW only what the project says */
+    struct ml_key key;
+    enum sync_need need;
+    char bundle[ML_BUNDLE_ID_SIZE]; /* of SYNC_NOTHING: what the entry is now */
+};
+
+struct sync_plan {
+    struct sync_item *items; /* in the project's order, which is by name */
+    size_t n;
+    const struct lock_plugin **gone; /* blocks whose plugin, or whose UUID, the project names no
+                                        more */
+    size_t n_gone;
+};
+
+/* What a plan is made of. */
+struct sync_input {
+    const char *label; /* the project's file, for messages */
+    struct project project;
+    struct lock lock;
+    const char *const *renew; /* `n_renew` plugins whose commit is looked for anew; "*": all */
+    size_t n_renew;
+};
+
+/* Looks the entries up in the registry of `ctx`, which need not be there. What is in `ret` is in
+ * the arena, or in `input`, which must outlive it. 0; -1 and ML_CONFIG (two plugins would have one
+ * UUID), ML_NO_INPUT ("no_plugin": one to be renewed is not the project's), ML_LIMIT, ML_IO ... */
+int sync_plan_make(struct arena *a, struct ml_ctx *ctx, const struct sync_input *input,
+                   struct sync_plan *ret, struct ml_error *err);
+
+/* Whether the item's entry is of its name and one of the bundles that its block has, which then is
+ * in `bundle`. 1, 0 or -1. */
+int sync_item_registered(struct ml_ctx *ctx, struct sync_item *item, struct ml_error *err);
+
+/* Whether nothing is to be got, and the lock says what the project says. */
+bool sync_plan_is_done(const struct sync_plan *plan);
+
+/* Whether the lock may stay as it is, but for what it says of platforms. 0; -1 and ML_CONFIG,
+ * "lock_differs", with the plugins that differ and what in them does. `has_lock`: there is one. */
+int sync_plan_frozen(const struct sync_plan *plan, const char *label, bool has_lock,
+                     struct ml_error *err);
+
+#endif

@@ -1,0 +1,343 @@
+#include "project/sync.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "project/field.h"
+
+/* ---- beginning and end ---- */
+
+void ml_sync_free(struct ml_sync *s)
+{
+    if (s == NULL)
+        return;
+    for (size_t i = 0; s->jobs != NULL && i < s->plan.n; i++)
+        ml_package_free(s->jobs[i].package);
+    if (s->dirfd >= 0)
+        close(s->dirfd); /* and its lock */
+    buf_free(&s->old);
+    arena_free(&s->a);
+    free(s);
+}
+
+static void sync_cleanup(struct ml_sync **s)
+{
+    ml_sync_free(*s);
+}
+
+int sync_failed(struct ml_sync *s, const char *plugin, struct ml_error *why, struct ml_error *err)
+{
+    ml_error_wrap(why, "%s", plugin);
+    if (s->request.failed != NULL)
+        s->request.failed(plugin, why, s->request.arg);
+    if (err != NULL && err->status <= ML_SIGNAL) /* who was interrupted has failed of that */
+        *err = *why;
+    return -1;
+}
+
+static int directory_open(struct ml_sync *s, struct ml_error *err)
+{
+    const char *dir = s->request.dir;
+    bool here = strcmp(dir, ".") == 0;
+    s->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (s->dirfd < 0)
+        return ml_error_errno(err, 0, errno, "cannot open the directory '%s'", dir);
+    s->input.label = here ? PROJECT_FILE : arena_fmt(&s->a, "%s/%s", dir, PROJECT_FILE);
+    s->lock_label = here ? LOCK_FILE : arena_fmt(&s->a, "%s/%s", dir, LOCK_FILE);
+    return s->a.failed ? ml_error_memory(err) : 0;
+}
+
+static int look(struct ml_sync *s, struct ml_error *err)
+{
+    struct sync_input *input = &s->input;
+    buf_reset(&s->old);
+    if (project_read(&s->a, s->dirfd, input->label, &input->project, err) < 0)
+        return -1;
+    int there = lock_read(&s->a, s->dirfd, s->lock_label, &s->old, &input->lock, err);
+    if (there < 0)
+        return -1;
+    s->has_lock = there > 0;
+    if (sync_plan_make(&s->a, s->ctx, input, &s->plan, err) < 0)
+        return -1;
+    return s->request.frozen ? sync_plan_frozen(&s->plan, s->lock_label, s->has_lock, err) : 0;
+}
+
+/* ---- what is told ---- */
+
+static const char *or_empty(const char *text)
+{
+    return text ? text : "";
+}
+
+static void item_tell(const struct sync_item *item, struct ml_sync_plugin *ret)
+{
+    static const enum ml_sync_state states[] = {
+        [SYNC_NOTHING] = ML_SYNC_SAME, [SYNC_LOCKED] = ML_SYNC_LOCKED, [SYNC_NEW] = ML_SYNC_ADDED};
+    bool changed = item->need == SYNC_NEW && item->locked != NULL;
+    *ret = (struct ml_sync_plugin){
+        .state = changed ? ML_SYNC_CHANGED : states[item->need],
+        .name = item->asked->name,
+        .uuid = item->block.uuid,
+        .git = item->asked->git,
+        .release = or_empty(item->block.release),
+        .tag = or_empty(item->block.tag),
+        .commit = or_empty(item->block.commit),
+        .release_before = or_empty(item->locked ? item->locked->release : NULL),
+        .commit_before = item->locked ? item->locked->commit : "",
+        .asks = item->need == SYNC_NEW,
+    };
+    strcpy(ret->bundle, item->bundle);
+}
+
+static void gone_tell(const struct lock_plugin *block, struct ml_sync_plugin *ret)
+{
+    *ret = (struct ml_sync_plugin){
+        .state = ML_SYNC_GONE,
+        .name = block->name,
+        .uuid = block->uuid,
+        .git = block->git,
+        .release = "",
+        .tag = "",
+        .commit = "",
+        .release_before = or_empty(block->release),
+        .commit_before = block->commit,
+    };
+}
+
+static int tell_all(struct ml_sync *s, struct ml_error *err)
+{
+    s->told = arena_alloc(&s->a, s->plan.n + s->plan.n_gone, sizeof *s->told);
+    s->jobs = arena_alloc(&s->a, s->plan.n, sizeof *s->jobs);
+    if (s->told == NULL || s->jobs == NULL)
+        return ml_error_memory(err);
+    for (size_t i = 0; i < s->plan.n; i++)
+        item_tell(&s->plan.items[i], &s->told[i]);
+    for (size_t i = 0; i < s->plan.n_gone; i++)
+        gone_tell(s->plan.gone[i], &s->told[s->plan.n + i]);
+    return 0;
+}
+
+const struct ml_sync_plugin *ml_sync_plugin(const struct ml_sync *s, size_t i)
+{
+    return i < s->plan.n + s->plan.n_gone ? &s->told[i] : NULL;
+}
+
+bool ml_sync_is_done(const struct ml_sync *s)
+{
+    return sync_plan_is_done(&s->plan);
+}
+
+bool ml_sync_wrote_lock(const struct ml_sync *s)
+{
+    return s->wrote_lock;
+}
+
+/* ---- opening ---- */
+
+/* Who finds nothing to do has waited for nobody. Who does not looks again when it is his turn:
+ * somebody else may have done it meanwhile. */
+static int open_with(struct ml_sync *s, struct ml_error *err)
+{
+    const struct ml_sync_request *r = &s->request;
+    if (directory_open(s, err) < 0 || look(s, err) < 0)
+        return -1;
+    if (!r->frozen && !r->look_only && !ml_sync_is_done(s) &&
+        (lock_hold(s->dirfd, s->lock_label, r->wait_ms, r->how.cancel_fd, err) < 0 ||
+         look(s, err) < 0))
+        return -1;
+    return tell_all(s, err);
+}
+
+int ml_sync_open(struct ml_ctx *ctx, const struct ml_sync_request *request, struct ml_sync **ret,
+                 struct ml_error *err)
+{
+    __attribute__((cleanup(sync_cleanup))) struct ml_sync *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return ml_error_memory(err);
+    s->ctx = ctx;
+    s->dirfd = -1;
+    s->request = *request;
+    s->input.renew = request->renew;
+    s->input.n_renew = request->n_renew;
+    if (open_with(s, err) < 0)
+        return -1;
+    *ret = s;
+    s = NULL;
+    return 0;
+}
+
+/* ---- fetching ---- */
+
+/* "1.2.3" alone is the name of a tag for a fetch, and a range here. */
+static const char *ref_of(struct ml_sync *s, const struct project_plugin *asked)
+{
+    if (asked->version == NULL)
+        return asked->ref ? asked->ref : "";
+    const char *range = asked->version + strspn(asked->version, " ,");
+    return *range >= '0' && *range <= '9' ? arena_fmt(&s->a, "=%s", range) : range;
+}
+
+/* An '@' at its end only says that those before it are the path's own. */
+static const char *source_of(struct ml_sync *s, const char *git)
+{
+    size_t n = strlen(git);
+    return n > 0 && git[n - 1] == '@' ? arena_mem(&s->a, git, n - 1) : git;
+}
+
+static void request_make(struct ml_sync *s, const struct sync_item *item,
+                         struct ml_package_request *ret)
+{
+    bool locked = item->need == SYNC_LOCKED;
+    *ret = s->request.how;
+    ret->source = source_of(s, item->asked->git);
+    ret->ref = ref_of(s, item->asked);
+    ret->path = item->asked->path;
+    ret->commit = locked ? item->block.commit : NULL;
+    ret->tag = locked ? item->block.tag : NULL;
+    ret->tree = locked ? item->block.tree : NULL;
+    ret->digest = locked ? item->block.source : NULL;
+}
+
+/* Which of a package's capabilities were not agreed to: both lists are sorted. */
+static void more_find(struct ml_sync *s, const struct ml_package_info *info,
+                      const struct lock_plugin *locked, struct ml_sync_plugin *told)
+{
+    struct strv more = {0};
+    size_t k = 0, n = locked ? locked->capabilities.n : 0;
+    for (size_t i = 0; i < info->n_capabilities; i++) {
+        while (k < n && strcmp(locked->capabilities.items[k], info->capabilities[i]) < 0)
+            k++;
+        if (k == n || strcmp(locked->capabilities.items[k], info->capabilities[i]) != 0)
+            strv_add(&s->a, &more, info->capabilities[i]);
+    }
+    told->more = more.items;
+    told->n_more = more.n;
+    told->asks = told->asks || more.n > 0;
+}
+
+static const char *or_null(const char *text)
+{
+    return *text ? text : NULL;
+}
+
+/* What the lock is going to have. Of a commit that was got by its id, no tag is known but that of
+ * the lock. */
+static void block_fill(struct ml_sync *s, const struct ml_package_info *info,
+                       struct sync_item *item)
+{
+    struct lock_plugin *block = &item->block;
+    block->capabilities = (struct strv){0};
+    for (size_t i = 0; i < info->n_capabilities; i++)
+        strv_add(&s->a, &block->capabilities, info->capabilities[i]);
+    if (item->need == SYNC_LOCKED)
+        return;
+    block->tag = or_null(info->tag);
+    block->release = block->tag ? or_null(info->release) : NULL;
+    block->commit = info->commit;
+    block->tree = info->tree;
+    block->source = info->digest;
+    block->bundles = NULL;
+    block->n_bundles = 0;
+}
+
+static int not_agreed(struct ml_sync *s, const struct ml_sync_plugin *told, struct ml_error *err)
+{
+    struct ml_error why = ML_ERROR_INIT;
+    ml_error_set(&why, ML_REFUSED, "not_agreed", "it asks for '%s', which '%s' does not agree to",
+                 told->more[0], s->lock_label);
+    ml_error_hint(&why, "look at it, and agree to it: modload sync");
+    return sync_failed(s, told->name, &why, err);
+}
+
+static int moved(struct ml_sync *s, const struct sync_item *item,
+                 const struct ml_package_info *info, struct ml_error *err)
+{
+    struct ml_error why = ML_ERROR_INIT;
+    ml_error_set(&why, ML_REFUSED, "moved_tag",
+                 "the tag '%s' was moved: it was %.12s, as '%s' says, and now is %.12s", info->tag,
+                 item->locked->commit, s->lock_label, info->commit);
+    ml_error_hint(&why,
+                  "a version that is out is not changed by an honest author: ask him; to take "
+                  "what is there now, remove its block from the lock");
+    return sync_failed(s, item->asked->name, &why, err);
+}
+
+/* What was looked for anew, and is what the lock has: then the lock has been right all along. 0 or
+ * -1. */
+static int found_again(struct ml_sync *s, size_t i, struct ml_error *err)
+{
+    struct sync_item *item = &s->plan.items[i];
+    struct lock_plugin fresh = item->block;
+    item->block = lock_restate(item->locked, item->asked);
+    item->block.uuid = fresh.uuid;
+    item->need = SYNC_LOCKED;
+    int registered = sync_item_registered(s->ctx, item, err);
+    if (registered > 0) {
+        item->need = SYNC_NOTHING;
+        ml_package_free(s->jobs[i].package);
+        s->jobs[i].package = NULL;
+    }
+    item_tell(item, &s->told[i]);
+    return registered < 0 ? -1 : 0;
+}
+
+static int fetched_take(struct ml_sync *s, size_t i, struct ml_error *err)
+{
+    struct sync_item *item = &s->plan.items[i];
+    struct ml_sync_plugin *told = &s->told[i];
+    const struct ml_package_info *info = ml_package_info(s->jobs[i].package);
+    const struct lock_plugin *locked =
+        item->locked && field_git_same(item->locked->git, item->asked->git) ? item->locked : NULL;
+    if (locked && *info->tag && locked->tag && strcmp(locked->tag, info->tag) == 0 &&
+        strcmp(locked->commit, info->commit) != 0)
+        return moved(s, item, info, err);
+    if (item->need == SYNC_NEW && locked && lock_answers(locked, item->asked) &&
+        strcmp(locked->commit, info->commit) == 0 && strcmp(locked->source, info->digest) == 0 &&
+        found_again(s, i, err) < 0)
+        return -1;
+    if (item->need == SYNC_NOTHING)
+        return 0;
+    told->package = s->jobs[i].package;
+    more_find(s, info, item->locked, told);
+    if (told->n_more > 0 && s->request.frozen)
+        return not_agreed(s, told, err);
+    block_fill(s, info, item);
+    told->release = or_empty(item->block.release);
+    told->tag = or_empty(item->block.tag);
+    told->commit = item->block.commit;
+    return 0;
+}
+
+/* The jobs stand side by side, since they are done at once; each goes back to its place then. */
+int ml_sync_fetch(struct ml_sync *s, struct ml_error *err)
+{
+    size_t n = 0;
+    int status = 0;
+    size_t *place = arena_alloc(&s->a, s->plan.n, sizeof *place);
+    struct ml_package_job *jobs = arena_alloc(&s->a, s->plan.n, sizeof *jobs);
+    if (place == NULL || jobs == NULL)
+        return ml_error_memory(err);
+    for (size_t i = 0; i < s->plan.n; i++) {
+        if (s->plan.items[i].need == SYNC_NOTHING)
+            continue;
+        request_make(s, &s->plan.items[i], &jobs[n].request);
+        place[n++] = i;
+    }
+    if (s->a.failed)
+        return ml_error_memory(err);
+    if (ml_package_fetch_all(s->ctx, jobs, n, s->request.at_once, err) < 0)
+        return -1;
+    for (size_t k = 0; k < n; k++) {
+        s->jobs[place[k]] = jobs[k];
+        if (jobs[k].package == NULL)
+            status = sync_failed(s, s->told[place[k]].name, &jobs[k].err, err);
+        else if (fetched_take(s, place[k], err) < 0)
+            status = -1;
+    }
+    return status == 0 && s->a.failed ? ml_error_memory(err) : status;
+}
