@@ -3,7 +3,7 @@
 
 load helpers
 
-readonly COMMANDS=(compile register install unregister lookup registered list info history rollback pin unpin gc verify index search publish retire export import load reload release loaded pid ps cancel logs doctor exec run uuid help version)
+readonly COMMANDS=(compile register install sync unregister lookup registered list info history rollback pin unpin gc verify index search publish retire export import load reload release loaded pid ps cancel logs doctor exec run uuid help version)
 
 @test "help: lists every command in a line, with the exit codes and the variables" {
     for words in help --help -h; do
@@ -74,7 +74,7 @@ readonly COMMANDS=(compile register install unregister lookup registered list in
     assert_stdout_has "  --dry-run"
     ml help verify
     assert_stdout_has "  --repair"
-    for command in register unregister rollback pin unpin gc verify export import; do # all that take the lock
+    for command in register sync unregister rollback pin unpin gc verify export import; do # all that take the lock
         ml help $command
         assert_stdout_has "  --wait DUR"
     done
