@@ -32,7 +32,7 @@ static int limit_all(const struct archive_limits *limits, struct ml_error *err)
 static void lock_to(int dirfd)
 {
     AUTO_CLOSE int ruleset = landlock_open();
-    if (ruleset < 0 || landlock_allow(ruleset, dirfd, LANDLOCK_MAKE) < 0)
+    if (ruleset < 0 || (dirfd >= 0 && landlock_allow(ruleset, dirfd, LANDLOCK_MAKE) < 0))
         return;
     landlock_enter(ruleset);
 }

@@ -204,7 +204,7 @@ static la_ssize_t tar_feed(struct archive *reader, void *arg, const void **block
 }
 
 /* The tar's reader has no filter of its own: what is still compressed is no tar to it. */
-static int tar_take(struct parse *p, struct ml_error *err)
+static int tar_open(struct parse *p, struct ml_error *err)
 {
     if (stream_open(p->stream, err) < 0)
         return -1;
@@ -215,7 +215,12 @@ static int tar_take(struct parse *p, struct ml_error *err)
             return reader_failed(p, err);
         return ml_error_set(err, ML_DATA, "not_an_archive", "it is compressed, and is not a tar");
     }
-    if (entries_take(p, err) < 0)
+    return 0;
+}
+
+static int tar_take(struct parse *p, struct ml_error *err)
+{
+    if (tar_open(p, err) < 0 || entries_take(p, err) < 0)
         return -1;
     /* At the end, this is where the header of the next entry would have been. */
     return stream_finish(p->stream, (uint64_t)p->lib->archive_read_header_position(p->reader), err);
@@ -235,22 +240,29 @@ static int zip_take(struct parse *p, int fd, struct ml_error *err)
     return entries_take(p, err);
 }
 
+static int reader_make(struct parse *p, int fd, enum kind kind, struct ml_error *err)
+{
+    p->reader = p->lib->archive_read_new();
+    if (p->reader == NULL)
+        return ml_error_memory(err);
+    if (kind == KIND_ZIP)
+        return 0;
+    p->stream = calloc(1, sizeof *p->stream);
+    if (p->stream == NULL)
+        return ml_error_memory(err);
+    *p->stream = (struct stream){.lib = p->lib, .budget = &p->budget, .fd = fd, .kind = kind};
+    return 0;
+}
+
 /* Each reader knows one format, so that no bytes can be taken for another one's. */
 static int kind_take(struct parse *p, int fd, enum kind kind, struct ml_error *err)
 {
     if (kind == KIND_NONE)
         return ml_error_set(err, ML_DATA, "not_an_archive",
                             "it is neither a tar (alone or in gzip, xz or zstd) nor a zip");
-    p->reader = p->lib->archive_read_new();
-    if (p->reader == NULL)
-        return ml_error_memory(err);
-    if (kind == KIND_ZIP)
-        return zip_take(p, fd, err);
-    p->stream = calloc(1, sizeof *p->stream);
-    if (p->stream == NULL)
-        return ml_error_memory(err);
-    *p->stream = (struct stream){.lib = p->lib, .budget = &p->budget, .fd = fd, .kind = kind};
-    return tar_take(p, err);
+    if (reader_make(p, fd, kind, err) < 0)
+        return -1;
+    return kind == KIND_ZIP ? zip_take(p, fd, err) : tar_take(p, err);
 }
 
 static void parse_close(struct parse *p)
@@ -274,18 +286,59 @@ static int parse_in_utf8(struct parse *p, int fd, struct ml_error *err)
     return status;
 }
 
-int archive_parse(int fd, int dirfd, const struct archive_limits *limits, struct ml_error *err)
+static int parse_begin(struct parse *p, int fd, int dirfd, const struct archive_limits *limits,
+                       struct ml_error *err)
 {
     static const struct archive_limits usual = ARCHIVE_LIMITS_INIT;
     struct stat st;
-    struct parse p = {.lib = lib_load(err), .dirfd = dirfd};
-    if (p.lib == NULL)
+    *p = (struct parse){.lib = lib_load(err), .dirfd = dirfd};
+    if (p->lib == NULL)
         return -1;
     if (fstat(fd, &st) < 0)
         return ml_error_errno(err, ML_IO, errno, "cannot read it");
     errno = 0;
-    p.paths.lib = p.lib;
-    p.budget = (struct budget){.limits = limits ? *limits : usual, .size = (uint64_t)st.st_size};
-    p.paths.names = p.budget.limits.names;
-    return parse_in_utf8(&p, fd, err);
+    p->paths.lib = p->lib;
+    p->budget = (struct budget){.limits = limits ? *limits : usual, .size = (uint64_t)st.st_size};
+    p->paths.names = p->budget.limits.names;
+    return 0;
+}
+
+int archive_parse(int fd, int dirfd, const struct archive_limits *limits, struct ml_error *err)
+{
+    struct parse p;
+    return parse_begin(&p, fd, dirfd, limits, err) < 0 ? -1 : parse_in_utf8(&p, fd, err);
+}
+
+/* ---- the first entry alone ---- */
+
+static int first_look(struct parse *p, const char *path, struct ml_error *err)
+{
+    struct archive_entry *entry;
+    if (tar_open(p, err) < 0)
+        return -1;
+    if (p->lib->archive_read_next_header(p->reader, &entry) != ARCHIVE_OK)
+        return reader_failed(p, err);
+    const char *name = p->lib->archive_entry_pathname(entry);
+    return entry_fault(p, entry) == NULL && p->lib->archive_entry_filetype(entry) == AE_IFREG &&
+           name != NULL && strcmp(name, path) == 0;
+}
+
+/* What is wrong with it is told by who unpacks it; that memory is out says nothing of it. */
+int archive_parse_first(int fd, const char *path, struct ml_error *err)
+{
+    struct parse p;
+    struct ml_error why = ML_ERROR_INIT;
+    enum kind kind = kind_of(fd);
+    if (kind == KIND_NONE || kind == KIND_ZIP)
+        return 0;
+    int first = parse_begin(&p, fd, -1, NULL, &why);
+    if (first == 0) {
+        first = reader_make(&p, fd, kind, &why) < 0 ? -1 : first_look(&p, path, &why);
+        parse_close(&p);
+    }
+    if (first >= 0 || why.status != ML_LIMIT)
+        return first > 0;
+    if (err != NULL)
+        *err = why;
+    return -1;
 }

@@ -10,4 +10,7 @@
  * memory, no descriptor, no locale. */
 int archive_parse(int fd, int dirfd, const struct archive_limits *limits, struct ml_error *err);
 
+/* As archive_begins_with(), in this process. */
+int archive_parse_first(int fd, const char *path, struct ml_error *err);
+
 #endif

@@ -60,6 +60,13 @@ enum {
  * offset neither counts nor moves. False as well for what cannot be read. */
 bool archive_is(int fd);
 
+/* Whether it is a tar, as it is or compressed, whose first entry is a plain file called `path`.
+ * That one is read and no more, in a process as that of archive_unpack(), so that it costs some
+ * milliseconds. The offset of `fd` is moved, `label` is what messages call it. Any thread. 1; 0, as
+ * well for what is damaged up to there, and where there is no libarchive: who unpacks it says so;
+ * -1 and ML_LIMIT, as of archive_unpack(). */
+int archive_begins_with(int fd, const char *label, const char *path, struct ml_error *err);
+
 /* Unpacks the archive in `fd` into the empty directory `dirfd`. Files become 0600 and directories
  * 0700, whatever the archive says; times, owners and the like are not taken. Nothing is synced to
  * the disk. A name that the archive marks as Unicode comes out composed (NFC), any other one as it
