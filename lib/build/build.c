@@ -164,13 +164,10 @@ void build_end(struct build *b)
     b->work = -1;
 }
 
-/* `id` is the bundle's when 0 is returned, and `*hold` keeps it. The same bundle may be there
- * already, or be filed by somebody else in the meantime: both are fine. */
-static int build_run(struct build *b, char *id, int *hold, struct ml_error *err)
+/* The same bundle may be there already, or be filed by somebody else in the meantime: both are
+ * fine. */
+int build_file(struct build *b, const char *id, int *hold, struct ml_error *err)
 {
-    if (build_begin(b, err) < 0 || (b->archive != NULL && unpacked_plan(b, err) < 0) ||
-        build_identify(b, id, err) < 0)
-        return -1;
     *hold = store_bundle_open(b->stage->store, id, NULL);
     if (*hold >= 0 && bundle_is_sound(b->stage->store, id))
         return 0;
@@ -181,6 +178,15 @@ static int build_run(struct build *b, char *id, int *hold, struct ml_error *err)
     if (store_bundle_exists(b->stage->store, id) && !bundle_is_sound(b->stage->store, id))
         return store_stage_replace(b->stage, id, hold, err);
     return store_stage_commit(b->stage, id, hold, err) < 0 ? -1 : 0;
+}
+
+/* `id` is the bundle's when 0 is returned, and `*hold` keeps it. */
+static int build_run(struct build *b, char *id, int *hold, struct ml_error *err)
+{
+    if (build_begin(b, err) < 0 || (b->archive != NULL && unpacked_plan(b, err) < 0) ||
+        build_identify(b, id, err) < 0)
+        return -1;
+    return build_file(b, id, hold, err);
 }
 
 /* The stage lives in this scope: whatever happens in it, nothing is left in the registry but a

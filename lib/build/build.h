@@ -14,6 +14,11 @@ int build_identify(struct build *b, char *id, struct ml_error *err);
 /* Links, and writes what else the bundle needs. The work directory is gone then. */
 int build_finish(struct build *b, struct ml_error *err);
 
+/* Files what build_identify() has named `id`, with build_finish() before where it has to be; one
+ * that is there already and whole does as well, and a damaged one is replaced. `*hold` is then a
+ * descriptor as that of store_bundle_open(). 0, or -1. */
+int build_file(struct build *b, const char *id, int *hold, struct ml_error *err);
+
 /* Closes what build_begin() has opened. */
 void build_end(struct build *b);
 

@@ -180,6 +180,23 @@ int object_check(int fd, const char *label, struct ml_error *err)
     return check_sections(&o, err);
 }
 
+const char *object_machine(int fd)
+{
+    struct stat st;
+    struct object o = {.fd = fd, .label = ""};
+    if (fstat(fd, &st) < 0)
+        return "";
+    o.size = (uint64_t)st.st_size;
+    if (read_at(&o, &o.ehdr, sizeof o.ehdr, 0) < 0 || memcmp(o.ehdr.e_ident, ELFMAG, SELFMAG) != 0)
+        return "";
+    return machine_name(o.ehdr.e_machine);
+}
+
+const char *object_machine_here(void)
+{
+    return machine_name(HOST_MACHINE);
+}
+
 /* ---- identity ---- */
 
 static void elf_release(Elf **elf)

@@ -32,6 +32,8 @@ static void work_with(struct pool *pool, struct ml_ctx *ctx)
     size_t i;
     while ((i = atomic_fetch_add(&pool->next, 1)) < pool->n) {
         struct ml_build_job *job = &pool->job[i];
+        if (job->info != NULL)
+            continue;
         if (ml_build(ctx, &job->request, &job->info, &job->err) < 0)
             job->info = NULL;
     }

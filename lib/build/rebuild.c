@@ -259,26 +259,57 @@ static int run(struct rebuild *r)
     return strcmp(id, r->c->id) == 0 ? build_finish(b, r->err) : other_id(r);
 }
 
+/* What the record does not say is as for every build. */
+static void prepare(struct rebuild *r, struct store_stage *stage,
+                    const struct ml_repair_request *how)
+{
+    r->request.name = r->record->build.name;
+    r->request.timeout_ms = how->timeout_ms;
+    r->request.diagnostics_fd = how->diagnostics_fd;
+    r->request.cancel_fd = how->cancel_fd;
+    *r->b = (struct build){.a = r->c->a, .request = &r->request, .stage = stage, .work = -1};
+    r->b->cwd_fd = AT_FDCWD;
+    r->b->box = (struct cc_box)CC_BOX_INIT;
+    r->b->abi = ML_ABI_VERSION;
+    r->b->deadline_ms = how->timeout_ms > 0 ? clock_ms() + how->timeout_ms : -1;
+}
+
+static void finish(struct rebuild *r)
+{
+    scope_close(&r->b->cwd_fd); /* AT_FDCWD is negative */
+    build_end(r->b);
+    r->b->request = NULL;
+}
+
 int rebuild_bundle(struct check *c, struct store_stage *stage, const char *where,
                    const struct ml_repair_request *how, struct build *ret, struct ml_error *err)
 {
     struct rebuild r = {c, &c->record, ret, c->record.request, where, err};
-    r.request.name = c->record.build.name;
-    r.request.timeout_ms = how->timeout_ms;
-    r.request.diagnostics_fd = how->diagnostics_fd;
-    r.request.cancel_fd = how->cancel_fd;
-    *ret = (struct build){.a = c->a, .request = &r.request, .stage = stage, .work = -1};
-    ret->cwd_fd = AT_FDCWD;
-    ret->box = (struct cc_box)CC_BOX_INIT;
-    ret->abi = ML_ABI_VERSION;
-    ret->deadline_ms = how->timeout_ms > 0 ? clock_ms() + how->timeout_ms : -1;
+    prepare(&r, stage, how);
     if (sources_check(&r) < 0)
         return -1;
     if (c->record.given && !c->id_is_true)
         return refuse(&r, "sources_damaged", "what it holds is another bundle's");
     int status = run(&r);
-    scope_close(&ret->cwd_fd); /* AT_FDCWD is negative */
-    build_end(ret);
-    ret->request = NULL;
+    finish(&r);
+    return status;
+}
+
+/* ---- on another machine ---- */
+
+int rebuild_here(struct check *c, struct store_stage *stage, const struct ml_repair_request *how,
+                 char *id, int *hold, struct ml_error *err)
+{
+    struct build b;
+    struct rebuild r = {c, &c->record, &b, c->record.request, NULL, err};
+    prepare(&r, stage, how);
+    int status = build_begin(&b, err);
+    if (status == 0)
+        status = layout_make(c, &b, &r.request, err);
+    if (status == 0)
+        status = build_identify(&b, id, err);
+    if (status == 0)
+        status = build_file(&b, id, hold, err);
+    finish(&r);
     return status;
 }

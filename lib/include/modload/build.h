@@ -299,7 +299,8 @@ void ml_list_free(struct ml_list *list);
 /* A build among several: what ml_build() takes and gives. */
 struct ml_build_job {
     struct ml_build_request request;
-    /* Null when it failed; else the caller's, for ml_bundle_info_free(). */
+    /* Null when it failed; else the caller's, for ml_bundle_info_free(). Null before: a job that
+     * has one already is passed over. */
     struct ml_bundle_info *info;
     struct ml_error err;
 };
