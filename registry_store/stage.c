@@ -217,3 +217,10 @@ int store_stage_file(struct store_stage *stage, const char *path, const char *id
             return error_pass(err, &why);
     }
 }
+
+int store_bundles_sync(struct store *store, struct ml_error *err)
+{
+    if (fs_sync_dir(store->fd, "bundles") == 0)
+        return 0;
+    return ml_error_errno(err, ML_IO, errno, "cannot file what came");
+}

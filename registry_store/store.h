@@ -242,6 +242,9 @@ int store_stage_file(struct store_stage *stage, const char *path, const char *id
 int store_stage_file_over(struct store_stage *stage, const char *path, const char *id, int *hold,
                           struct ml_error *err);
 
+/* Puts on the disk that bundles were filed so, where no store_adopt() does. 0, or -1. */
+int store_bundles_sync(struct store *store, struct ml_error *err);
+
 /* A descriptor of a filed bundle's directory, or -1 and ML_NO_INPUT. The bundle stays as long as
  * it, or a copy of it, is open: gc passes over what somebody holds a flock on. */
 int store_bundle_open(struct store *store, const char *id, struct ml_error *err);

@@ -11,8 +11,8 @@
 #include "base/error.h"
 #include "base/limit.h"
 #include "base/scope.h"
-#include "build/check.h"
 #include "client/context.h"
+#include "transfer/bundle.h"
 #include "transfer/form.h"
 
 struct export
@@ -118,36 +118,18 @@ static int collect(struct export *x)
 
 /* ---- writing ---- */
 
-/* Modes and owners stay behind, so they are no reason: a registry that can only be read may have
- * others. */
-static const struct check_problem *find_damage(const struct check *check)
-{
-    for (size_t i = 0; i < check->n_problems; i++)
-        if (check->problems[i].kind == CHECK_CONTENT || check->problems[i].kind == CHECK_FOREIGN)
-            return &check->problems[i];
-    return NULL;
-}
-
 static int pack_bundle(struct export *x, struct archive_writer *writer, const char *id)
 {
     ARENA_AUTO arena = ARENA_INIT;
     struct check check;
     char prefix[sizeof FORM_BUNDLES + ML_BUNDLE_ID_SIZE];
-    AUTO_CLOSE int dir = store_bundle_open(x->store, id, x->err);
+    AUTO_CLOSE int dir = transfer_open(x->store, id, &arena, &check, x->err);
     if (dir < 0) {
         if (x->err != NULL && x->err->status == ML_NO_INPUT) {
             ml_error_set(x->err, ML_BUSY, NULL, "bundle '%s' was removed meanwhile", id);
             ml_error_hint(x->err, "try again");
         }
         return -1;
-    }
-    if (check_bundle(&arena, dir, id, &check, x->err) < 0)
-        return -1;
-    const struct check_problem *damage = find_damage(&check);
-    if (damage != NULL) {
-        ml_error_set(x->err, ML_REFUSED, "damaged", "bundle '%s' is damaged: %s %s", id,
-                     damage->path, damage->what);
-        return ml_error_hint(x->err, "run: modload verify --repair");
     }
     snprintf(prefix, sizeof prefix, "%s/%s", FORM_BUNDLES, id);
     x->done.bundles++;

@@ -14,7 +14,7 @@
  *
  * No ratio: a table of zeros in a plugin packs to a thousandth of its size, so that what an export
  * packs to says nothing. A file that is small and becomes large is kept from doing harm by what is
- * left on the disk (import.c). Names are those of files that were in a bundle: whatever the disk
+ * left on the disk (bundle.c). Names are those of files that were in a bundle: whatever the disk
  * knows. Nothing is believed for it, since every file is looked up in its bundle's digests. */
 enum { FORM_HISTORY_MAX = 1 << 30, FORM_TIME_MAX_MS = 3600 * 1000 };
 #define FORM_LIMITS_INIT                                                                           \

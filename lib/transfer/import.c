@@ -9,16 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include "archive/unpack.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/limit.h"
 #include "base/scope.h"
-#include "build/sound.h"
 #include "client/context.h"
+#include "transfer/bundle.h"
 #include "transfer/form.h"
 
 struct import {
@@ -197,12 +195,6 @@ static bool brings(const char *id, void *arg)
            bsearch(&id, m->bundle, m->n_bundles, sizeof *m->bundle, id_compare) != NULL;
 }
 
-static bool is_damaged(struct import *m, const char *id)
-{
-    struct stat st;
-    return store_bundle_stat(m->store, id, &st, NULL) == 0 && !bundle_is_sound(m->store, id);
-}
-
 /* Every byte of them is read, so this comes before the lock. Who is not asked under the lock again
  * was whole a moment ago. */
 static int find_damaged(struct import *m)
@@ -211,23 +203,18 @@ static int find_damaged(struct import *m)
     if (m->damaged == NULL)
         return ml_error_memory(m->err);
     for (size_t i = 0; i < m->n_bundles; i++)
-        m->damaged[i] = is_damaged(m, m->bundle[i]);
+        m->damaged[i] = transfer_is_damaged(m->store, m->bundle[i]);
     return 0;
 }
 
-/* What is removed with the stage has to be open to its owner. */
 static int file_bundle(struct import *m, size_t i, int *hold, struct ml_error *err)
 {
     char path[sizeof FORM_BUNDLES + ML_BUNDLE_ID_SIZE];
     const char *id = m->bundle[i];
     snprintf(path, sizeof path, "%s/%s", FORM_BUNDLES, id);
-    if (m->damaged[i] && is_damaged(m, id)) {
-        store_bundle_open_up(m->store, id);
-        m->done.replaced++;
-        return store_stage_file_over(&m->stage, path, id, hold, err);
-    }
-    int filed = store_stage_file(&m->stage, path, id, hold, err);
-    m->done.bundles += filed > 0;
+    int filed = transfer_file(&m->stage, path, id, m->damaged[i], hold, err);
+    m->done.bundles += filed == TRANSFER_FILED;
+    m->done.replaced += filed == TRANSFER_REPLACED;
     return filed;
 }
 
@@ -242,27 +229,10 @@ static int file_bundles(void *arg, struct ml_error *err)
     return 0;
 }
 
-/* A sixteenth of what is left on the disk stays, so that who works there meanwhile does not run out
- * of it: an export that is a bomb is told by that alone. Where there is no saying what is left, the
- * form's own limits have to do. */
-static void limit_to_disk(int fd, struct archive_limits *limits)
-{
-    struct statvfs disk;
-    if (fstatvfs(fd, &disk) < 0)
-        return;
-    uint64_t bytes = (uint64_t)disk.f_bavail * disk.f_frsize, files = disk.f_favail;
-    bytes -= bytes / 16;
-    files -= files / 16;
-    if (disk.f_blocks > 0 && bytes < limits->total_bytes)
-        limits->total_bytes = bytes;
-    if (disk.f_files > 0 && files < limits->entries)
-        limits->entries = (uint32_t)files;
-}
-
 static int unpack(struct import *m, int fd, int cancel_fd)
 {
     struct archive_limits limits = FORM_LIMITS_INIT;
-    limit_to_disk(m->stage.fd, &limits);
+    transfer_limit(m->stage.fd, &limits);
     if (archive_unpack(fd, m->label, m->stage.fd, &limits, -1, cancel_fd, m->err) == 0)
         return 0;
     if (m->err != NULL && strcmp(m->err->code, "archive_too_large") == 0)
