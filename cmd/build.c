@@ -4,12 +4,15 @@
 #include "cmd/build.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/scope.h"
+#include "modload/transfer.h"
 
 /* A minute is long for a plugin and short for a person who waits. What comes through a pipe is held
  * in memory whole, so it needs a limit; the library has a lower one for C. */
@@ -110,7 +113,66 @@ int build_options(struct invocation *in, struct build_options *o)
                : 0;
 }
 
-int build_from(struct invocation *in, char *const *words, size_t n, const char *name,
+/* ---- packs ---- */
+
+/* It says itself what it was built with. */
+static int pack_options(struct invocation *in, const struct ml_build_request *r)
+{
+    if (r->name == NULL && r->n_defines + r->n_includes + r->n_libraries == 0 &&
+        r->standard == NULL)
+        return 0;
+    return usage_error(in, "%s: a pack is built as it was: without -D, -I, -l, --std%s",
+                       in->command->name, r->name ? " and --name" : "");
+}
+
+/* What a build of it comes to is another bundle where the compiler or the system's headers are
+ * others. */
+static void pack_tell(const struct ml_pack_info *pack, const struct ml_bundle_info *info)
+{
+    if (strcmp(pack->bundle, info->bundle) == 0)
+        return;
+    if (pack->binary)
+        note("it is for %s with plugin ABI %u: built from its sources", pack->machine, pack->abi);
+    note("built here it is %s; where it comes from it was %s", info->bundle, pack->bundle);
+}
+
+static int pack_file(struct invocation *in, struct ml_pack *pack,
+                     const struct ml_build_request *like, char **origin,
+                     struct ml_bundle_info **ret)
+{
+    const struct ml_pack_build how = {like->timeout_ms, like->diagnostics_fd, like->cancel_fd};
+    const struct ml_pack_info *is = ml_pack_info(pack);
+    if (ml_pack_file(pack, &how, ret, &in->err) < 0)
+        return -1;
+    pack_tell(is, *ret);
+    if (origin == NULL || *is->origin == '\0')
+        return 0;
+    free(*origin);
+    *origin = strdup(is->origin);
+    return *origin ? 0 : ml_error_memory(&in->err);
+}
+
+int build_pack(struct invocation *in, const char *path, const struct ml_build_request *like,
+               char **origin, struct ml_bundle_info **ret)
+{
+    struct ml_pack *pack;
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int is = fd < 0 ? 0 : ml_pack_is(fd, path, &in->err);
+    if (is <= 0) /* what cannot be opened, the build has its own words for */
+        return is < 0 ? failed(in) : -1;
+    int status = pack_options(in, like);
+    if (status != 0)
+        return status;
+    if (ml_pack_open(in->ctx, fd, path, like->cancel_fd, &pack, &in->err) < 0)
+        return failed_or_signalled(in);
+    status = pack_file(in, pack, like, origin, ret);
+    ml_pack_close(pack);
+    return status < 0 ? failed_or_signalled(in) : 0;
+}
+
+/* ---- all of them ---- */
+
+int build_from(struct invocation *in, char *const *words, size_t n, const char *name, char **origin,
                struct ml_bundle_info **ret)
 {
     BUF_AUTO input = BUF_INIT;
@@ -122,6 +184,9 @@ int build_from(struct invocation *in, char *const *words, size_t n, const char *
     o.request.text_is_object = option_given(in, "object");
     status = choose_source(in, words, n, &input, &o.request);
     if (status != 0)
+        return status;
+    status = o.request.n_sources == 1 ? build_pack(in, words[0], &o.request, origin, ret) : -1;
+    if (status >= 0)
         return status;
     return ml_build(in->ctx, &o.request, ret, &in->err) < 0 ? failed_or_signalled(in) : 0;
 }

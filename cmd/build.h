@@ -5,10 +5,17 @@
 #include "cmd/command.h"
 #include "modload/build.h"
 
-/* Builds from the sources `words` with the options of the command. `name` is a name for the plugin;
- * null: its own. 0 and `*ret`, or the exit status. */
-int build_from(struct invocation *in, char *const *words, size_t n, const char *name,
+/* Builds from the sources `words` with the options of the command; or takes what a pack holds.
+ * `name` is a name for the plugin; null: its own. `origin` may be null; else it gets what a pack
+ * says that it comes from, for the caller to free, and is left alone where there is none. 0 and
+ * `*ret`, or the exit status. */
+int build_from(struct invocation *in, char *const *words, size_t n, const char *name, char **origin,
                struct ml_bundle_info **ret);
+
+/* The same for one path that may be a pack, with the times and descriptors of `like`: 0 and `*ret`,
+ * or the exit status; -1 when it is none. */
+int build_pack(struct invocation *in, const char *path, const struct ml_build_request *like,
+               char **origin, struct ml_bundle_info **ret);
 
 /* What the options of the command ask of a build; the arrays hold their values. 0, or the exit
  * status. */

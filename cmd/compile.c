@@ -17,7 +17,7 @@ static int run(struct invocation *in)
 {
     struct ml_bundle_info *info = NULL;
     int status =
-        build_from(in, in->args, (size_t)in->n_args, option_value(in, "name", NULL), &info);
+        build_from(in, in->args, (size_t)in->n_args, option_value(in, "name", NULL), NULL, &info);
     if (status != 0)
         return status;
     note_skipped(info);
@@ -42,7 +42,7 @@ static const struct command_option options[] = {
 
 const struct command command_compile = {
     .name = "compile",
-    .args = "SOURCE...|DIR|ARCHIVE|FILE.so|-|-e TEXT",
+    .args = "SOURCE...|DIR|ARCHIVE|PACK|FILE.so|-|-e TEXT",
     .summary = "build a bundle from C sources, or from a shared object",
     .help = "An archive (tar, alone or in gzip, xz or zstd, or zip; told by its content) is built "
             "like the directory that\n"

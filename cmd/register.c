@@ -19,14 +19,14 @@ static bool is_bundle(const char *word)
            strspn(word + 2, "abcdefghijklmnopqrstuvwxyz234567") == strlen(word + 2);
 }
 
-/* Finds or builds the bundle. 0 and its id, or the exit status. */
+/* Finds or builds the bundle. 0 and its id, or the exit status; `origin` as for build_from(). */
 static int choose_bundle(struct invocation *in, char *const *words, size_t n,
-                         char bundle[ML_BUNDLE_ID_SIZE])
+                         char bundle[ML_BUNDLE_ID_SIZE], char **origin)
 {
     struct ml_bundle_info *info = NULL;
     if (n == 1 && is_bundle(words[0]))
         return ml_bundle_resolve(in->ctx, words[0], bundle, &in->err) < 0 ? failed(in) : 0;
-    int status = build_from(in, words, n, NULL, &info);
+    int status = build_from(in, words, n, NULL, origin, &info);
     if (status != 0)
         return status;
     note_skipped(info);
@@ -50,11 +50,11 @@ static int run_one(struct invocation *in)
     }
     if (status != 0)
         return failed(in);
-    status = choose_bundle(in, in->args + 1, (size_t)in->n_args - 1, bundle);
+    AUTO_FREE char *origin = NULL;
+    status = choose_bundle(in, in->args + 1, (size_t)in->n_args - 1, bundle, &origin);
     if (status != 0)
         return status;
-    AUTO_FREE char *origin = NULL;
-    if (in->n_args > 1 && !is_bundle(in->args[1]) &&
+    if (origin == NULL && in->n_args > 1 && !is_bundle(in->args[1]) &&
         source_origin(in->args[1], &origin, &in->err) < 0)
         return failed(in);
     if (ml_register(in->ctx, &key, bundle, option_value(in, "name", NULL), origin, &result,
@@ -112,7 +112,7 @@ static const struct command_option options[] = {
 
 const struct command command_register = {
     .name = "register",
-    .args = "U BUNDLE|SOURCE...|DIR|ARCHIVE|FILE.so|-|-e TEXT, or --many FILE",
+    .args = "U BUNDLE|SOURCE...|DIR|ARCHIVE|PACK|FILE.so|-|-e TEXT, or --many FILE",
     .summary = "point an entry at a bundle, building it first where needed",
     .help = "U may be new: then it has to be a UUID or 32 hex digits. What is registered already "
             "stays as it is,\n"

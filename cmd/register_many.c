@@ -187,11 +187,29 @@ static void tell_failed(struct many *m, size_t job)
         }
 }
 
+/* Packs come first: of those that cannot be taken nothing is built. */
+static int take_packs(struct many *m, const struct ml_build_request *like)
+{
+    for (size_t i = 0; i < m->n_jobs; i++) {
+        int status = build_pack(m->in, m->path[i], like, &m->origin[i], &m->job[i].info);
+        if (status <= 0)
+            continue;
+        if (status == ML_USAGE || status > ML_SIGNAL)
+            return status;
+        m->job[i].err = m->in->err;
+        tell_failed(m, i);
+    }
+    return m->failures.last.status == 0 ? 0 : refuse(m, "get the pack again");
+}
+
 static int build(struct many *m, const struct ml_build_request *like)
 {
     unsigned long at_once;
     if (option_count(m->in, "jobs", 0, &at_once) < 0)
         return ML_USAGE;
+    int status = take_packs(m, like);
+    if (status != 0)
+        return status;
     for (size_t i = 0; i < m->n_jobs; i++) {
         m->job[i].request = *like;
         m->job[i].request.sources = &m->path[i];

@@ -9,8 +9,8 @@
  * a key or a name. */
 static bool is_source(const char *word)
 {
-    static const char *const endings[] = {".c",  ".h",   ".so",  ".tar",  ".gz", ".tgz",
-                                          ".xz", ".txz", ".zst", ".tzst", ".zip"};
+    static const char *const endings[] = {".c",  ".h",   ".so",  ".tar",  ".gz",  ".tgz",
+                                          ".xz", ".txz", ".zst", ".tzst", ".zip", ".pack"};
     const char *dot = strrchr(word, '.');
     if (strchr(word, '/') != NULL)
         return true;
@@ -82,12 +82,13 @@ const struct command command_run = {
     .name = "run",
     .args = "U|SOURCE F [ARG...]",
     .summary = "load an entry if needed, and call a function of it",
-    .help = "With a source file, directory or archive (anything with a slash, or ending in .c, .h, "
-            ".so, .tar, .gz, .tgz,\n"
-            ".xz, .txz, .zst, .tzst or .zip) it is built and registered under a key of its own "
-            "first, which stays the same\n"
-            "for the same path.\n"
-            "The worker stays unless --release is given. Everything behind F belongs to the call.",
+    .help =
+        "With a source file, directory, archive or pack (anything with a slash, or ending in .c, "
+        ".h, .so, .tar,\n"
+        ".gz, .tgz, .xz, .txz, .zst, .tzst, .zip or .pack) it is built and registered under a key "
+        "of its own first,\n"
+        "which stays the same for the same path.\n"
+        "The worker stays unless --release is given. Everything behind F belongs to the call.",
     .example = "modload run --release ./math.c add 2 3",
     .options = option_rows,
     .min_args = 2,

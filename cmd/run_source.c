@@ -43,7 +43,7 @@ int run_source(struct invocation *in)
     struct ml_key key;
     struct ml_bundle_info *info = NULL;
     char uuid[ML_UUID_SIZE], bundle[ML_BUNDLE_ID_SIZE];
-    int status = build_from(in, in->args, 1, NULL, &info);
+    int status = build_from(in, in->args, 1, NULL, NULL, &info);
     if (status != 0)
         return status;
     strcpy(bundle, info->bundle);

@@ -61,6 +61,12 @@ const struct fault_case fault_cases[] = {
      "1:C:alpha 2:D:- 3:D:delta", CASE_LOOSE, 65},
     {"import, into nothing", HISTORY "; export two.pack; !empty", "import two.pack", "", THIRD,
      CASE_LOOSE, 65},
+    {"register, a pack as it is",
+     "register %1 %A; pack %1 --binary -o binary.pack; !seed; register %3 %D",
+     "register %2 binary.pack", "3:D:delta", "2:A:alpha 3:D:delta", CASE_LOOSE, 0},
+    {"register, a pack that is built, into nothing",
+     "register %1 %A; pack %1 -o source.pack; !empty", "register %2 source.pack", "", NULL,
+     CASE_LOOSE, 0},
     {"verify --repair, a name", TWO "; !damage name alpha", "verify --repair", NULL, NULL,
      CASE_LOOSE | CASE_DAMAGED, 0},
     {"verify --repair, a bundle", TWO "; !damage bundle %A", "verify --repair", NULL, NULL,
@@ -83,6 +89,7 @@ const struct fault_case fault_cases[] = {
     {"info", TWO, "info alpha", BOTH, BOTH, CASE_READS, 0},
     {"history", HISTORY, "history %1", THIRD, THIRD, CASE_READS, 0},
     {"export", HISTORY, "export out.pack", THIRD, THIRD, CASE_READS, 0},
+    {"pack", HISTORY, "pack %1 -o out.pack", THIRD, THIRD, CASE_READS, 0},
     {"verify", HISTORY, "verify", THIRD, THIRD, CASE_READS, 0},
 };
 const size_t n_fault_cases = sizeof fault_cases / sizeof *fault_cases;

@@ -122,7 +122,9 @@ static int begin(int argc, char **argv, char **envp)
     unsetenv("NOMEM_COUNT");
     dl_iterate_phdr(find_spared, "/libcrypto.so");
     dl_iterate_phdr(find_spared, "/libdw.so");
-    state.packs = argc > 1 && (strcmp(argv[1], "export") == 0 || strcmp(argv[1], "import") == 0);
+    for (int i = 1; i < argc; i++)
+        state.packs = state.packs || strcmp(argv[i], "export") == 0 ||
+                      strcmp(argv[i], "import") == 0 || strstr(argv[i], ".pack") != NULL;
     state.begun = 1;
     return real_main(argc, argv, envp);
 }
