@@ -37,16 +37,23 @@ int incoming_options(struct invocation *in, struct ml_package_request *ret)
     ml_ctx_cancel_on(in->ctx, ret->cancel_fd);
     ret->cache = option_value(in, "from", NULL);
     ret->offline = option_given(in, "offline") || ret->cache != NULL;
-    return option_duration(in, "min-age", 0, &ignored) < 0 ? ML_USAGE : 0;
+    if (option_duration(in, "fetch-timeout", 0, &ret->timeout_ms) < 0 ||
+        option_duration(in, "min-age", 0, &ignored) < 0)
+        return ML_USAGE;
+    return 0;
 }
 
 /* ---- fetching ---- */
 
-static void tell_fetching(const struct incoming *i)
+static int tell_fetching(struct invocation *in, const struct incoming *i)
 {
     const struct ml_package_request *r = &i->job.request;
     bool path = r->path != NULL && *r->path != '\0';
-    note("fetching %s%s%s", r->source, path ? ", " : "", path ? r->path : "");
+    AUTO_FREE char *source = NULL;
+    if (ml_package_source(r, &source, &in->err) < 0)
+        return failed(in);
+    note("fetching %s%s%s", source, path ? ", " : "", path ? r->path : "");
+    return 0;
 }
 
 /* Puts the failures of all of them together; in->err is the last. */
@@ -71,12 +78,16 @@ int incoming_fetch(struct invocation *in, struct incoming *list, size_t n, unsig
     AUTO_FREE struct ml_package_job *jobs = calloc(n + 1, sizeof *jobs);
     if (jobs == NULL)
         return ml_error_memory(&in->err), failed(in);
+    for (size_t i = 0; i < n; i++) {
+        int status = tell_fetching(in, &list[i]);
+        if (status != 0)
+            return status;
+    }
     progress_begin(&progress, n);
     for (size_t i = 0; i < n; i++) {
-        list[i].job.request.progress = progress_tell;
-        list[i].job.request.arg = &progress;
-        tell_fetching(&list[i]);
         jobs[i] = list[i].job;
+        jobs[i].request.progress = progress_tell;
+        jobs[i].request.arg = &progress;
     }
     int broken = ml_package_fetch_all(in->ctx, jobs, n, at_once, &in->err);
     progress_end(&progress);

@@ -36,6 +36,8 @@ int incoming_options(struct invocation *in, struct ml_package_request *ret);
         {0, "allow-retired", NULL, "take what was retired for its security, too"},                 \
         {0, "offline", NULL, "use what was fetched before, and no network"},                       \
         {0, "from", "DIR", "the same, out of a directory that mirror has filled"},                 \
+        {0, "fetch-timeout", "DUR",                                                                \
+         "how long a fetch may take (default 10m; 30s without a byte)"},                           \
         {0, "min-age", "DUR", "refuse what is younger: 3d (by the date of its commit)"},           \
     {                                                                                              \
         0, "build-timeout", "DUR", "how long each build may take (default 60s)"                    \

@@ -10,6 +10,7 @@
 #include "base/words.h"
 #include "cmd/build.h"
 #include "cmd/command.h"
+#include "modload/install.h"
 
 /* The doc comment line by line, so that all of it is indented. */
 static void show_function(struct invocation *in, const struct ml_built_function *f,
@@ -104,13 +105,30 @@ static void show_limits(struct invocation *in, const struct ml_bundle_info *info
         buf_char(&in->text, '\n');
 }
 
+/* Of what came from git, also part by part. */
+static void show_origin(struct invocation *in, const struct ml_entry *entry)
+{
+    char text[2 * PATH_MAX] = "";
+    struct ml_origin origin;
+    ml_entry_origin(in->ctx, &entry->key, text, sizeof text, NULL); /* only for people */
+    field(in, "origin", text);
+    if (ml_origin_parse(text, &origin, NULL) < 0)
+        return;
+    field(in, "git", origin.git);
+    field(in, "path", origin.path);
+    field(in, "ref", origin.ref);
+    field(in, "tag", origin.tag);
+    field(in, "commit", origin.commit);
+    ml_origin_done(&origin);
+}
+
 /* A worker that is still starting shows as not loaded: what is asked for here is the entry, and
  * that is known. */
 static void show_all(struct invocation *in, const struct ml_entry *entry,
                      const struct ml_bundle_info *info)
 {
     struct ml_worker_status worker;
-    char uuid[ML_UUID_SIZE], origin[PATH_MAX] = "";
+    char uuid[ML_UUID_SIZE];
     bool loaded = ml_worker_query(in->ctx, &entry->key, &worker, NULL) > 0;
     ml_key_to_uuid(&entry->key, uuid);
     json_open(&in->data, '{');
@@ -121,8 +139,7 @@ static void show_all(struct invocation *in, const struct ml_entry *entry,
     field(in, "description", info->description);
     field(in, "license", info->license);
     field(in, "bundle", info->bundle);
-    ml_entry_origin(in->ctx, &entry->key, origin, sizeof origin, NULL); /* only for people */
-    field(in, "origin", origin);
+    show_origin(in, entry);
     buf_fmt(&in->text, "%-12s %s\n", "loaded", loaded ? "yes" : "no");
     json_key(&in->data, "loaded");
     json_bool(&in->data, loaded);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "cmd/command.h"
 #include "cmd/warn.h"
+#include "cmd/origins.h"
 
 struct listing {
     struct invocation *in;
@@ -79,7 +80,7 @@ static int show_entry(const struct ml_entry *e, void *arg)
     return answer_stream(l->in);
 }
 
-static int run(struct invocation *in)
+static int list_all(struct invocation *in)
 {
     struct listing l = {.in = in};
     bool removed = option_given(in, "removed");
@@ -101,8 +102,20 @@ static int run(struct invocation *in)
     return status < 0 ? failed(in) : 0;
 }
 
+static int run(struct invocation *in)
+{
+    bool outdated = option_given(in, "outdated");
+    if (outdated && option_given(in, "removed"))
+        return usage_error(in, "list: --outdated or --removed, not both");
+    if (!outdated && option_given(in, "exit-code"))
+        return usage_error(in, "list: --exit-code goes with --outdated");
+    return outdated ? outdated_run(in) : list_all(in);
+}
+
 static const struct command_option options[] = {
     {0, "removed", NULL, "entries that were taken out, and can be brought back until gc"},
+    {0, "outdated", NULL, "as modload outdated: asks the repositories that entries came from"},
+    {0, "exit-code", NULL, "with --outdated: exit with 2 when there is one"},
     {0},
 };
 

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/scope.h"
+#include "base/semver.h"
 #include "build/plan.h"
 #include "build/unpacked.h"
 #include "fetch/fetch.h"
@@ -116,6 +117,17 @@ int package_plan(const struct ml_package_request *request, struct package_plan *
         return local_plan(ret, err);
     strcpy(ret->url, ret->source.url);
     return 0;
+}
+
+int ml_package_source(const struct ml_package_request *request, char **ret, struct ml_error *err)
+{
+    AUTO_FREE struct package_plan *plan = malloc(sizeof *plan);
+    if (plan == NULL)
+        return ml_error_memory(err);
+    if (package_plan(request, plan, err) < 0)
+        return -1;
+    *ret = strdup(plan->url);
+    return *ret ? 0 : ml_error_memory(err);
 }
 
 /* ---- where it goes ---- */
@@ -276,6 +288,14 @@ static const char *behind(const char *ref, const char *prefix)
     return strncmp(ref, prefix, n) == 0 ? ref + n : "";
 }
 
+/* The version that a tag stands for: a commit that was asked for by its id comes without. */
+static const char *release_of(const char *tag)
+{
+    struct semver version;
+    const char *text = tag + (*tag == 'v' || *tag == 'V');
+    return semver_parse(text, &version) ? text : "";
+}
+
 static void git_note(struct ml_package *p, const struct ml_package_request *request,
                      const struct fetch_result *got)
 {
@@ -283,7 +303,7 @@ static void git_note(struct ml_package *p, const struct ml_package_request *requ
     const char *tag = behind(got->ref, TAGS);
     info->git = true;
     info->tag = arena_str(&p->a, *tag == '\0' && request->tag ? request->tag : tag);
-    info->release = arena_str(&p->a, got->version);
+    info->release = arena_str(&p->a, release_of(info->tag));
     info->branch = arena_str(&p->a, behind(got->ref, HEADS));
     info->commit = arena_str(&p->a, got->commit);
     info->tree = arena_str(&p->a, got->tree);

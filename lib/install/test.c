@@ -204,10 +204,21 @@ static void put_value(struct buf *out, const struct ml_value *value)
     }
 }
 
+/* In one line: what is between the tokens says nothing. */
 static void put_slice(struct buf *out, const struct json_slice *slice)
 {
-    buf_add(out, slice->text, slice->size < CUT ? slice->size : CUT);
-    if (slice->size > CUT)
+    size_t end = out->len + CUT;
+    bool text = false;
+    for (size_t i = 0; i < slice->size && out->len < end; i++) {
+        char c = slice->text[i];
+        if (text && c == '\\' && i + 1 < slice->size)
+            buf_char(out, slice->text[i++]);
+        else if (c == '"')
+            text = !text;
+        if (text || strchr(" \t\r\n", c) == NULL)
+            buf_char(out, slice->text[i]);
+    }
+    if (out->len >= end)
         buf_str(out, "...");
 }
 

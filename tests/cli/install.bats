@@ -1,91 +1,444 @@
 #!/usr/bin/env bats
-# Goal of this test: what `make install` puts in place works from there, and `make uninstall` takes all of it away.
+# Goal of this test: install brings in a plugin from wherever it is published, shows it before anything of it is built
+# or run, and leaves nothing when it does not come to its end.
 
 load helpers
+load plugins
+load registry
+load repos
 
-setup_file() {
-    export PLACE=$BATS_FILE_TMPDIR/place
-    make_it install
+setup() {
+    world_setup
+    repos_setup
+    servers=()
+    plugin_repo calc
+    plugin_commit calc 1.0.0
 }
 
-# The build is there, and is not to be touched while other tests use it.
-make_it() {
-    make --no-print-directory -C "$MODLOAD_ROOT" -o all BUILD="$MODLOAD_BUILD" DESTDIR="$PLACE" prefix=/opt/ml "$1"
+teardown() {
+    serve_end
+    world_teardown
 }
 
-# pkg-config, as if the place were the root of the machine
-installed() {
-    PKG_CONFIG_SYSROOT_DIR=$PLACE PKG_CONFIG_LIBDIR=$PLACE/opt/ml/lib/pkgconfig pkg-config "$@"
+# What nobody has agreed to leaves no trace but in the cache.
+untouched() {
+    [ ! -e "$MODLOAD_HOME" ] || assert_equal "$(litter)$(ls "$MODLOAD_HOME/bundles" "$MODLOAD_HOME/names")" \
+        "$MODLOAD_HOME/bundles:
+
+$MODLOAD_HOME/names:"
 }
 
-@test "install: every part is where it belongs" {
-    cd "$PLACE/opt/ml"
-    [ -x bin/modload ]
-    [ -x libexec/modload/modload-core ]
-    [ -x libexec/modload/modload-worker ]
-    [ -x libexec/modload/modload-fetch ]
-    [ -f lib/libmodload.so.0 ]
-    assert_equal "$(readlink lib/libmodload.so)" libmodload.so.0
-    [ -f include/modload/plugin.h ]
-    [ -f lib/pkgconfig/modload-plugin.pc ]
-    [ -f share/modload/math/modload.json ]
-    assert_equal "$(find "$PLACE" -type f -perm /022)" ""
-    assert_equal "$(ls "$PLACE" "$PLACE/opt")" "$(printf '%s:\nopt\n\n%s:\nml' "$PLACE" "$PLACE/opt")"
+calls_run() {
+    modload ps | grep -q running=
 }
 
-@test "install: the tool works from there" {
-    PATH=$PLACE/opt/ml/bin:$PATH
-    version=$(sed -n 's/^#define ML_VERSION "\(.*\)"/\1/p' "$MODLOAD_ROOT/lib/include/modload/modload.h")
-    ml version --json
+works() { # works ENTRY
+    ml run --release "$1" twice 21
     assert_ok
-    assert_equal "$(json .data.version)" "$version"
-    assert_no_stderr
-    ml run --release "$PLACE/opt/ml/share/modload/math" add 2 3
+    assert_stdout 42
+}
+
+@test "install: from a file URL, from git://, from https and from a path, and then it works" {
+    serve_git
+    git_url=$served
+    serve_https
+    for source in "file://$PWD/calc" "$git_url/calc" "$served/plain/calc"; do
+        SSL_CERT_FILE=$PWD/ca.pem ml install --yes "$source"
+        assert_ok
+        [[ $output =~ ^[0-9a-f-]{36}$ ]]
+        assert_stderr_has "modload: fetching $source"
+        assert_stderr_has "modload: building calc"
+        assert_stderr_has "modload: tested calc: 1 passed, 0 failed"
+        assert_stderr_has "calc 1.0.0"
+        works "$output"
+    done
+    for source in ./calc calc/ "$PWD/calc"; do
+        ml install "$source" # the first of them again
+        assert_ok
+        works "$output"
+    done
+    assert_equal "$(modload list | grep -c .)" 3
+    assert_equal "$(litter)" ""
+}
+
+@test "install: it is shown, in order, before it is agreed to, and nothing was built or run by then" {
+    plugin_commit calc 1.1.0 '__attribute__((constructor)) static void run(void) { __builtin_abort(); }
+int twice(int x) { return 2 * x; }'
+    ml install "file://$PWD/calc@^1"
+    assert_exit 77
+    assert_no_stdout
+    assert_stderr_has "calc 1.1.0"
+    assert_stderr_has "  description   Doubles."
+    assert_stderr_has "  from          file://$PWD/calc"
+    assert_stderr_has "  version       tag v1.1.0 (asked for: ^1)"
+    assert_stderr_has "  commit        $(git -C calc rev-parse HEAD) of 20"
+    assert_stderr_has ", not signed"
+    assert_stderr_has "  license       MIT"
+    assert_stderr_has "  capabilities  none"
+    assert_stderr_has "  files         2, "
+    assert_stderr_has "modload: nobody has agreed to 'calc' from 'file://$PWD/calc'
+  hint: look at what is shown, then add --yes; nothing was built or changed"
+    [[ $stderr != *building* ]]
+    untouched
+}
+
+@test "install: --dry-run stops when it was shown, as text and as JSON" {
+    ml install --dry-run "./calc@v1.0.0"
     assert_ok
-    assert_stdout 5
-}
-
-@test "install: pkg-config gives what compiles and links a program" {
-    cat >key.c <<'EOF'
-#include <modload/modload.h>
-#include <stdio.h>
-
-int main(void)
-{
-    struct ml_key key;
-    char uuid[ML_UUID_SIZE];
-    ml_key_generate(&key);
-    ml_key_to_uuid(&key, uuid);
-    puts(uuid);
-    return 0;
-}
-EOF
-    # shellcheck disable=SC2046
-    cc -Wall -Werror -o key key.c $(installed --cflags --libs modload)
-    uuid=$(LD_LIBRARY_PATH=$PLACE/opt/ml/lib ./key)
-    ml uuid check "$uuid"
+    assert_stdout_has "  version       tag v1.0.0"
+    untouched
+    ml install --dry-run --json "./calc@1.0.0"
     assert_ok
-    ml version --json
-    assert_equal "$(installed --modversion modload)" "$(json .data.version)"
+    assert_equal "$(json '.data.plugins[0]|[.plugin,.version,.tag,.ref,.license,.signature,.files,.bundle,.changed]|tojson')" \
+        '["calc","1.0.0","v1.0.0","1.0.0","MIT","none",2,"",false]'
+    assert_equal "$(json '.data.plugins[0].commit')" "$(git -C calc rev-parse HEAD)"
+    assert_equal "$(json '.data.plugins[0].tree')" "$(git -C calc rev-parse 'HEAD^{tree}')"
+    # golang.org/x/mod/sumdb/dirhash, by coreutils alone
+    sums=$(cd calc && find . -path ./.git -prune -o -type f -printf '%P\n' | LC_ALL=C sort | xargs sha256sum)
+    assert_equal "$(json '.data.plugins[0].digest')" "h1:$(echo "$sums" | openssl dgst -sha256 -binary | base64)"
+    untouched
 }
 
-@test "install: the library exports what is public, and nothing else" {
-    exported=$(nm -D --defined-only "$PLACE/opt/ml/lib/libmodload.so.0" | awk '$2 != "A" { print $3 }')
-    echo "$exported"
-    [[ $exported == *ml_key_generate* ]]
-    assert_equal "$(grep -v '^ml_' <<<"$exported")" ""
+@test "install: with --json somebody has to agree by --yes, also at a terminal" {
+    script -qec "modload install --json ./calc" /dev/null >said </dev/null || :
+    assert_equal "$(grep -o '"code":"[a-z_]*"' said)" '"code":"not_agreed"'
+    ml install --json --yes ./calc
+    assert_ok
+    assert_equal "$(json '.data.plugins[0]|[.plugin,.version,.name,.changed]|tojson')" '["calc","1.0.0","calc",true]'
+    works "$(json '.data.plugins[0].uuid')"
 }
 
-@test "install: pkg-config gives authors of plugins the header and no library" {
-    assert_equal "$(installed --libs modload-plugin)" ""
-    printf '#include <modload/plugin.h>\nML_PLUGIN("p", "1.0.0")\nint f(void) { return 1; }\n' >p.c
-    # shellcheck disable=SC2046
-    cc -Wall -Wextra -Werror -fPIC -shared -o p.so p.c $(installed --cflags modload-plugin)
+@test "install: on a terminal it asks, and what is no yes is a no" {
+    for answer in n '' maybe; do
+        printf '%s\n' "$answer" | script -qec "modload install ./calc; echo status \$?" said >/dev/null
+        grep -q 'Install it? \[y/N\]' said
+        grep -q 'status 77' said
+        untouched
+    done
+    printf 'y\n' | script -qec "modload install ./calc; echo status \$?" said >/dev/null
+    grep -q 'status 0' said
+    works calc
 }
 
-@test "install: uninstall leaves no file, and no directory of ours" {
-    make_it uninstall
-    assert_equal "$(find "$PLACE" ! -type d)" ""
-    assert_equal "$(find "$PLACE" -name 'modload*')" ""
-    make_it install # for whoever comes next
+@test "install: a ref is a branch, a tag, a commit or a range of versions" {
+    git -C calc branch old
+    plugin_commit calc 1.2.0
+    plugin_commit calc 2.0.0-rc.1
+    plugin_commit calc 1.10.0
+    plugin_commit calc 3.0.0
+    for ref in old=1.0.0 v1.2.0=1.2.0 1.2.0=1.2.0 ^1.2=1.10.0 '~1.2'=1.2.0 '*'=3.0.0 main=3.0.0 \
+        "$(git -C calc rev-parse v1.2.0)=1.2.0" "$(git -C calc rev-parse --short=10 v1.2.0)=1.2.0" '>=1 <2'=1.10.0; do
+        ml install --yes "file://$PWD/calc@${ref%=*}"
+        assert_ok
+        assert_equal "$(modload info --json calc | jq -r .data.version)" "${ref##*=}"
+    done
+    ml install --yes "file://$PWD/calc@^4"
+    assert_exit 66
+    assert_stderr_has "its newest version is 3.0.0"
+    ml install --yes "file://$PWD/calc@mian"
+    assert_exit 66
+    assert_stderr_has "did you mean 'main'?"
+}
+
+@test "install: the same source is the same entry, with a generation more, and what changed is shown" {
+    ml install --yes "./calc@^1"
+    first=$output
+    plugin_commit calc 1.1.0 'int twice(int x) { return x + x; }'
+    echo more >calc/README
+    git -C calc rm -q --cached modload.json
+    git -C calc checkout -q -f HEAD
+    jq '.license = "GPL-3.0-or-later"' calc/modload.json >new && cp new calc/modload.json
+    git -C calc add -A
+    git -C calc commit -q --amend -m 1.1.0
+    git -C calc tag -f v1.1.0 >/dev/null
+    ml install --yes "file://$PWD/calc@^1"
+    assert_ok
+    assert_stdout "$first"
+    assert_stderr_has "  entry         $first, now calc 1.0.0"
+    assert_stderr_has "  new license   GPL-3.0-or-later, was MIT"
+    assert_stderr_has "  changed       3 files since "
+    assert_stderr_has "    + README"
+    assert_stderr_has "    ~ modload.json"
+    assert_stderr_has "    ~ src/calc.c"
+    assert_equal "$(generations calc)" 2
+    [[ $(modload history calc | head -n 1) == *" git+file://$PWD/calc?ref=^1&tag=v1.1.0#$(git -C calc rev-parse HEAD)" ]]
+    ml install "./calc@^1" # agreed to already: nobody is asked
+    assert_ok
+    assert_stderr_has "modload: installed already: calc 1.1.0"
+    assert_equal "$(generations calc)" 2
+    ml rollback calc
+    works calc
+}
+
+@test "install: --as and --name choose the entry and what it is called" {
+    key=$(modload uuid)
+    ml install --yes --as "$key" --name mine ./calc
+    assert_ok
+    assert_stdout "$key"
+    assert_stderr_has "modload: installed calc 1.0.0 as mine"
+    works mine
+    plugin_commit calc 1.1.0
+    ml install --yes --as mine ./calc
+    assert_ok
+    assert_stdout "$key"
+    assert_equal "$(modload info --json mine | jq -r .data.version)" 1.1.0
+    ml install --yes --as nobody ./calc
+    assert_exit 65
+    [[ $stderr != *fetching* ]]
+    ml install --yes --name -x ./calc
+    assert_exit 64
+    ml install --yes ./calc # of its own key, so the name is free
+    assert_ok
+    register_text calc 'int f(void) { return 1; }' || :
+    ml install --yes --as "$(modload uuid)" ./calc
+    assert_ok
+    assert_stderr_has "the name 'calc' belongs to another entry"
+}
+
+@test "install: one repository holds many plugins, and --path chooses" {
+    mkdir -p many/plugins
+    git init -q -b main many
+    cp -r calc many/plugins/one
+    cp -r calc many/plugins/two
+    rm -rf many/plugins/*/.git
+    git -C many add -A
+    git -C many commit -q -m all
+    ml install --yes ./many
+    assert_exit 65
+    assert_stderr "modload: fetching file://$PWD/many
+modload: there is no plugin in 'many': no modload.json, and no C source
+  hint: it has 2 in its directories, give one of them by --path: plugins/one, plugins/two"
+    ml install --yes --path plugins/one ./many
+    assert_ok
+    one=$output
+    ml install --yes --path plugins/two --name two ./many
+    assert_ok
+    [ "$output" != "$one" ]
+    works two
+    for path in ../calc /etc plugins/../x plugins/none; do
+        ml install --yes --path "$path" ./many
+        [ "$status" -ge 65 ]
+        [ "$status" -le 66 ]
+    done
+}
+
+@test "install: archives of each kind, and directories that are no repositories" {
+    cp -r calc calc-1.0.0
+    rm -rf calc-1.0.0/.git
+    tar cf a.tar calc-1.0.0
+    tar czf a.tar.gz calc-1.0.0
+    tar cJf a.tar.xz calc-1.0.0
+    tar --zstd -cf a.tar.zst calc-1.0.0
+    python3 -m zipfile -c a.zip calc-1.0.0
+    for source in a.tar a.tar.gz a.tar.xz a.tar.zst a.zip calc-1.0.0; do
+        ml install --yes --as "$(modload uuid)" $source
+        assert_ok
+        assert_stderr_has "  from          $PWD/$source"
+        works "$output"
+    done
+    mkdir x
+    mv calc-1.0.0 x/inner
+    tar czf b.tgz x
+    ml install --yes --path inner b.tgz
+    assert_ok
+    ml install --yes a.tar@v1
+    assert_exit 65
+    assert_stderr_has "a.tar' is no git repository: it has no branches and tags"
+    ml install --yes x@main --path inner
+    assert_exit 65
+    assert_stderr_has "is no git repository: it has no branches and tags"
+    echo text >text
+    ml install --yes text
+    assert_exit 65
+    ln -s /etc/passwd x/inner/src/link.c
+    tar czf evil.tgz x
+    ml install --yes --path inner evil.tgz
+    assert_exit 77
+    assert_equal "$(litter)" ""
+}
+
+@test "install: what fails to build or its own tests changes nothing, and says where in the plugin it is" {
+    plugin_commit calc 1.1.0 'int twice(int x) { return 2 * y; }'
+    ml install --yes ./calc
+    assert_exit 65
+    assert_stderr_has "calc/src/calc.c:1:31: error: "
+    [[ $stderr != *"$MODLOAD_HOME/tmp"* ]]
+    plugin_commit calc 1.2.0 'int twice(int x) { return 3 * x; }'
+    ml install --yes ./calc
+    assert_exit 65
+    assert_stderr_has "modload: calc: test 1 of 1 failed: twice [21]: expected 42, got 63"
+    assert_stderr_has "modload: 'calc' fails 1 of its own 1 tests"
+    plugin_commit calc 1.3.0 'int twice(int x) { __builtin_trap(); }'
+    ml install --yes ./calc
+    assert_exit 65
+    assert_stderr_has "twice [21]: expected 42, got twice: it crashed: SIGILL"
+    plugin_commit calc 1.4.0 '__attribute__((constructor)) static void run(void) { __builtin_trap(); }
+int twice(int x) { return 2 * x; }'
+    ml install --yes ./calc
+    assert_exit 132
+    assert_stderr_has "cannot test 'calc'"
+    assert_equal "$(modload list)$(litter)" ""
+    modload gc >/dev/null
+    assert_equal "$(ls "$MODLOAD_HOME/bundles")" ""
+}
+
+@test "install: tests compare every kind of value" {
+    cat >calc/src/calc.c <<'C'
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <modload/plugin.h>
+bool yes(void) { return true; }
+int64_t low(void) { return INT64_MIN; }
+uint64_t high(void) { return UINT64_MAX; }
+float tenth(void) { return 0.1f; }
+double none(void) { return 0.0 / 0.0; }
+const char *word(const char *x) { return x; }
+const char *null(void) { return 0; }
+void nothing(void) {}
+const uint8_t *bytes(size_t *n) { *n = 3; return (const uint8_t *)"\0\1\377"; }
+void fails(void) { ml_fail("mine", "no"); }
+C
+    expect() { # expect STATUS TEST...
+        jq -n "{name: \"calc\", version: \"1.0.0\", sources: [\"src/*.c\"], tests: []}" |
+            sed "s|\"tests\": \[\]|\"tests\": [$2]|" >calc/modload.json
+        git -C calc commit -q -a -m x
+        ml install --yes ./calc
+        assert_exit "$1"
+    }
+    expect 0 '{"call":"yes","expect":true},{"call":"low","expect":-9223372036854775808},{"call":"high","expect":18446744073709551615}'
+    assert_stderr_has "3 passed, 0 failed"
+    expect 0 '{"call":"tenth","expect":0.1},{"call":"none","expect":"nan"},{"call":"word","args":["a\\u00e4"],"expect":"aä"}'
+    expect 0 '{"call":"null","expect":null},{"call":"nothing","expect":null},{"call":"bytes","expect":{"base64":"AAH/"}},{"call":"fails","error":"mine"},{"call":"yes"}'
+    while read -r test; do
+        expect 65 "$test"
+        assert_stderr_has "expected"
+    done <<'T'
+{"call":"yes","expect":false}
+{"call":"high","expect":18446744073709551614}
+{"call":"low","expect":-9223372036854775807}
+{"call":"tenth","expect":0.2}
+{"call":"word","args":["a"],"expect":"b"}
+{"call":"null","expect":""}
+{"call":"bytes","expect":{"base64":"AAH+"}}
+{"call":"fails","error":"other"}
+{"call":"yes","error":"mine"}
+{"call":"none_such","expect":1}
+{"call":"word","args":[1,2],"expect":1}
+T
+}
+
+@test "install: a second fetch moves only what is new, and --offline uses what is there" {
+    serve_git
+    ml install --yes --json "$served/calc@^1"
+    assert_ok
+    received=$(json '.data.plugins[0].received')
+    [ "$received" -gt 0 ]
+    commit=$(json '.data.plugins[0].commit')
+    connections=$(grep -c . connections)
+    ml install --yes --offline "$served/calc@^1"
+    assert_ok
+    ml install --yes "$served/calc@$commit"
+    assert_ok
+    assert_equal "$(grep -c . connections)" "$connections"
+    plugin_commit calc 1.1.0
+    ml install --yes --offline --json "$served/calc@^1"
+    assert_equal "$(json '.data.plugins[0].version')" 1.0.0
+    ml install --yes --json "$served/calc@^1"
+    assert_equal "$(json '.data.plugins[0].version')" 1.1.0
+    [ "$(json '.data.plugins[0].received')" -lt $((received * 4)) ]
+    ml install --yes --offline "$served/other"
+    assert_exit 66
+    assert_stderr_has "modload: cannot fetch '$served/other': "
+}
+
+@test "install: a server that goes silent, or is not there, is given up in words" {
+    serve_git 4
+    ml install --yes --fetch-timeout 500ms "$served/calc"
+    assert_exit 124
+    assert_stderr_has "cannot fetch '$served/calc'"
+    serve_end
+    ml install --yes "$served/calc"
+    assert_exit 74
+    assert_stderr_has "Connection refused"
+    untouched
+}
+
+@test "install: what is hostile is refused whole: links, .git, names that are options, transports, secrets" {
+    (cd calc && ln -s /etc/passwd src/link && git add -A && git commit -q -m link)
+    ml install --yes ./calc
+    assert_exit 77
+    for source in 'ext::sh -c id' 'http://127.0.0.1/x' 'https://me:secret@127.0.0.1/x' '--upload-pack=x' './calc@--x'; do
+        ml install --yes -- "$source"
+        [ "$status" -eq 77 ] || [ "$status" -eq 65 ]
+        [[ $stderr != *secret* ]]
+    done
+    untouched
+}
+
+@test "install: --min-age refuses what is younger" {
+    GIT_COMMITTER_DATE="2020-01-01T00:00:00Z" plugin_commit calc 1.1.0
+    plugin_commit calc 1.2.0 'int twice(int x) { return x + x; }'
+    ml install --yes --min-age 3d "./calc@1.2.0"
+    assert_exit 77
+    assert_stderr_has "modload: 'calc' 1.2.0 is 0 hours old, and --min-age asks for 72"
+    untouched
+    ml install --yes --min-age 3d "./calc@1.1.0"
+    assert_ok
+}
+
+@test "install: Ctrl-C in any phase ends it with 130, and nothing is left" {
+    serve_git 4
+    for phase in fetch build test; do
+        case $phase in
+        fetch) begin_words=("$served/calc") wait_for=fetching ;;
+        build)
+            given_compiler <<<"echo building >'$PWD/began'; exec sleep 1000"
+            begin_words=(--yes ./calc) wait_for=building
+            ;;
+        test)
+            unset CC
+            plugin_commit calc 1.9.0 '#include <unistd.h>
+int twice(int x) { sleep(1000); return x; }'
+            begin_words=(--yes ./calc) wait_for=building
+            ;;
+        esac
+        env --default-signal=INT modload install "${begin_words[@]}" >said 2>err 3>&- &
+        job=$!
+        within grep -q "$wait_for" err
+        [ $phase != build ] || within test -e began
+        [ $phase != test ] || within calls_run
+        kill -INT $job
+        status=0
+        wait $job || status=$?
+        echo "$phase: $status $(<err)"
+        assert_exit 130
+        assert_equal "$(<said)" ""
+        assert_equal "$(modload list)$(litter)" ""
+        assert_equal "$(modload ps)" ""
+    done
+}
+
+@test "install: killed at any of its steps, it has changed all or nothing, and the next command sees to that" {
+    plain_only
+    ml install --yes ./calc
+    assert_ok
+    plugin_commit calc 1.1.0
+    before=$(modload lookup calc)
+    cp -a "$MODLOAD_HOME" kept
+    for call in mkdirat openat renameat renameat2 unlinkat fsync symlinkat flock; do
+        for n in 1 2 3 5 8 13 21 34; do
+            killed_at $call $n install --yes ./calc || break
+            ml list
+            assert_ok
+            [ "$(modload lookup calc)" = "$before" ] || [ "$(modload list | grep -c 'calc@1.1.0')" = 1 ]
+            modload gc >/dev/null
+            ml verify
+            assert_ok
+            assert_equal "$(litter)" ""
+            rm -rf "$MODLOAD_HOME"
+            cp -a kept "$MODLOAD_HOME"
+        done
+    done
+    modload release --all
 }

@@ -9,6 +9,14 @@
 #   plugin_make DIR NAME [VERSION [JQ]]   a plugin in a directory
 #   repo_commit DIR [TAG]   commits all of it, and tags that
 #   release DIR NAME VERSION CLONE   tags, publishes and pushes a version of a plugin, and updates the indexes
+#   plugin_repo DIR         an empty repository for plugins
+#   plugin_commit DIR VERSION [TEXT]   commits a plugin "calc" of this version, whose twice() doubles and whose tests say
+#                           so, with TEXT in place of that function; tags it vVERSION
+#   serve_git [BYTES]       serves the repositories of the working directory at $served (git://127.0.0.1:PORT), and is
+#                           silent after so many bytes; a line in ./connections for each connection
+#   serve_https             the same by https: $served, tests/lib/https-server.py has its paths, ./requests its requests;
+#                           its authority is ca.pem
+#   serve_end               ends them; each test that begins one ends with this
 # shellcheck disable=SC2034
 
 repos_setup() {
@@ -76,4 +84,54 @@ release() {
     assert_ok
     git -C "$4" push -q
     modload index update 2>/dev/null
+}
+
+plugin_repo() {
+    git init -q -b main "$1"
+}
+
+plugin_commit() {
+    local twice='/* Twice x. */
+int twice(int x) { return 2 * x; }'
+    mkdir -p "$1/src"
+    printf '%s\n' "${3:-$twice}" >"$1/src/calc.c"
+    jq -n --arg version "$2" '{name: "calc", version: $version, description: "Doubles.", license: "MIT",
+        sources: ["src/*.c"], tests: [{call: "twice", args: [21], expect: 42}]}' >"$1/modload.json"
+    git -C "$1" add -A
+    git -C "$1" commit -q -m "$2"
+    git -C "$1" tag "v$2"
+}
+
+serve() {
+    local port
+    mkfifo "port.$$"
+    python3 "$@" >"port.$$" 2>/dev/null 3>&- &
+    servers+=($!)
+    read -r port <"port.$$"
+    rm "port.$$"
+    served_port=$port
+}
+
+serve_git() {
+    serve "$MODLOAD_ROOT/tests/lib/git-server.py" "$PWD" "$@"
+    served=git://127.0.0.1:$served_port
+}
+
+serve_https() {
+    local key=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2)
+    openssl req -x509 "${key[@]}" -keyout ca.key -out ca.pem -subj "/CN=test authority" 2>/dev/null
+    openssl req "${key[@]}" -keyout server.key -out server.csr -subj /CN=127.0.0.1 2>/dev/null
+    openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 \
+        -extfile <(echo "subjectAltName=DNS:127.0.0.1") 2>/dev/null
+    serve "$MODLOAD_ROOT/tests/lib/https-server.py" "$PWD"
+    served=https://127.0.0.1:$served_port
+}
+
+serve_end() {
+    local pid
+    for pid in "${servers[@]}"; do
+        kill -KILL "$pid" 2>/dev/null || :
+        wait "$pid" 2>/dev/null || :
+    done
+    servers=()
 }

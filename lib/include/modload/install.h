@@ -162,6 +162,12 @@ struct ml_package_job {
 int ml_package_fetch_all(struct ml_ctx *ctx, struct ml_package_job *jobs, size_t n,
                          unsigned at_once, struct ml_error *err);
 
+/* Tells the one spelling of what a request asks for, without a ref: a URL, or an absolute path. It
+ * may be shown; what the user has written may not, before it was read: there may be a password in
+ * it. Looks at this machine, not at the network. Returns 0 and `*ret`, which the caller frees; or
+ * -1 and the errors of ml_package_fetch(). Any thread. */
+int ml_package_source(const struct ml_package_request *request, char **ret, struct ml_error *err);
+
 /* The same for one, in this thread. Returns 0 and `*ret`; or -1. */
 int ml_package_fetch(struct ml_ctx *ctx, const struct ml_package_request *request,
                      struct ml_package **ret, struct ml_error *err);
@@ -206,6 +212,19 @@ struct ml_package_versions {
  * `how` count. Returns 0; or -1 and the errors of ml_package_fetch(). Any thread. */
 int ml_package_versions(const struct ml_origin *origin, const struct ml_package_request *how,
                         struct ml_package_versions *ret, struct ml_error *err);
+
+/* One of several questions, and what became of it. */
+struct ml_versions_job {
+    const struct ml_origin *origin;
+    struct ml_package_versions versions;
+    /* Status 0: the answer is there. */
+    struct ml_error err;
+};
+
+/* Asks for several, `at_once` at a time (0: 8), in threads of its own. Each is tried. Returns the
+ * number of those that failed. Any thread. */
+int ml_package_versions_all(const struct ml_package_request *how, struct ml_versions_job *jobs,
+                            size_t n, unsigned at_once);
 
 /* ==== tests ==== */
 

@@ -1,0 +1,147 @@
+#include "cmd/origins.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/semver.h"
+#include "cmd/progress.h"
+
+void origins_free(struct origins *origins)
+{
+    for (size_t i = 0; i < origins->n; i++)
+        ml_origin_done(&origins->list[i].origin);
+    free(origins->list);
+    free(origins->jobs);
+}
+
+const char *entry_word(const struct ml_entry *entry, char uuid[ML_UUID_SIZE])
+{
+    ml_key_to_uuid(&entry->key, uuid);
+    return *entry->name ? entry->name : uuid;
+}
+
+const char *origin_at(const char *tag, const char *commit, char text[16])
+{
+    snprintf(text, 16, "%.12s", commit);
+    return *tag ? tag : text;
+}
+
+/* ---- which ---- */
+
+struct search {
+    struct invocation *in;
+    struct origins *found;
+};
+
+/* 1: it came from git; 0: not; -1. */
+static int origin_add(struct search *s, const struct ml_entry *entry)
+{
+    char text[2 * PATH_MAX];
+    struct origin_entry one = {.entry = *entry};
+    struct origins *o = s->found;
+    if (ml_entry_origin(s->in->ctx, &entry->key, text, sizeof text, &s->in->err) < 0)
+        return -1;
+    if (ml_origin_parse(text, &one.origin, &s->in->err) < 0) {
+        if (s->in->err.status != ML_NO_INPUT)
+            return -1;
+        s->in->err = (struct ml_error)ML_ERROR_INIT;
+        return 0;
+    }
+    struct origin_entry *list = realloc(o->list, (o->n + 1) * sizeof *list);
+    if (list == NULL) {
+        ml_origin_done(&one.origin);
+        return ml_error_memory(&s->in->err);
+    }
+    o->list = list;
+    list[o->n++] = one;
+    return 1;
+}
+
+static int look(const struct ml_entry *entry, void *arg)
+{
+    return origin_add(arg, entry) < 0 ? -1 : 0;
+}
+
+static int argument_add(struct search *s, const char *word)
+{
+    struct ml_entry entry;
+    struct invocation *in = s->in;
+    int status = resolve_arg(in, word, &entry.key);
+    if (status != 0)
+        return status;
+    if (ml_entry_read(in->ctx, &entry.key, &entry, &in->err) < 0)
+        return failed(in);
+    int found = origin_add(s, &entry);
+    if (found < 0)
+        return failed(in);
+    if (found > 0)
+        return 0;
+    ml_error_set(&in->err, ML_DATA, "no_origin", "'%s' did not come from a git repository", word);
+    ml_error_hint(&in->err, "where it came from: modload info %s", word);
+    return failed(in);
+}
+
+int origins_find(struct invocation *in, struct origins *ret)
+{
+    struct search search = {in, ret};
+    int status = 0;
+    if (in->n_args == 0)
+        return ml_entries(in->ctx, look, &search, &in->err) < 0 ? failed(in) : 0;
+    for (int i = 0; i < in->n_args && status == 0; i++)
+        status = argument_add(&search, in->args[i]);
+    return status;
+}
+
+/* ---- what there is ---- */
+
+/* Each that could not be asked is told, by the name of its entry. */
+static int ask_failed(struct invocation *in, const struct origins *o)
+{
+    struct failures failures = {0};
+    char uuid[ML_UUID_SIZE];
+    for (size_t i = 0; i < o->n; i++) {
+        if (o->jobs[i].err.status == 0)
+            continue;
+        in->err = o->jobs[i].err;
+        if (in->err.status == ML_SIGNAL + SIGINT)
+            return failed_or_signalled(in);
+        ml_error_wrap(&in->err, "%s", entry_word(&o->list[i].entry, uuid));
+        failures_add(&failures, in);
+    }
+    return failures_end(&failures, in);
+}
+
+int origins_ask(struct invocation *in, struct origins *o, const struct ml_package_request *how)
+{
+    struct progress progress;
+    struct ml_package_request asked = *how;
+    o->jobs = calloc(o->n + 1, sizeof *o->jobs);
+    if (o->jobs == NULL)
+        return ml_error_memory(&in->err), failed(in);
+    for (size_t i = 0; i < o->n; i++)
+        o->jobs[i].origin = &o->list[i].origin;
+    progress_begin(&progress, o->n);
+    asked.progress = progress_tell;
+    asked.arg = &progress;
+    int broken = ml_package_versions_all(&asked, o->jobs, o->n, 0);
+    progress_end(&progress);
+    return broken > 0 ? ask_failed(in, o) : 0;
+}
+
+bool origin_is_outdated(const struct origins *o, size_t i)
+{
+    return strcmp(o->jobs[i].versions.commit, o->list[i].origin.commit) != 0;
+}
+
+/* Where what was asked for is no version, there is nothing to compare. */
+bool origin_has_newer(const struct origins *o, size_t i)
+{
+    struct semver wanted, latest;
+    const struct ml_package_versions *v = &o->jobs[i].versions;
+    return semver_parse(v->latest, &latest) && semver_parse(v->release, &wanted) &&
+           semver_compare(&latest, &wanted) > 0;
+}

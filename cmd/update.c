@@ -1,0 +1,101 @@
+/* modload update: entries that came from git become what their ref leads to now: shown, agreed to,
+ * built and tested like what is new, and all of them in one change. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "cmd/incoming.h"
+#include "cmd/origins.h"
+
+/* What has stayed as it is, is told where somebody has asked for it. */
+static void tell_current(struct invocation *in, const struct origins *o, size_t i)
+{
+    char uuid[ML_UUID_SIZE], now[16];
+    const struct origin_entry *e = &o->list[i];
+    if (in->n_args == 0)
+        return;
+    if (origin_has_newer(o, i))
+        note("%s stays at %s: that is what '%s' asks for; there is %s", entry_word(&e->entry, uuid),
+             origin_at(e->origin.tag, e->origin.commit, now), e->origin.ref,
+             o->jobs[i].versions.latest);
+    else
+        note("%s is up to date: %s", entry_word(&e->entry, uuid),
+             origin_at(e->origin.tag, e->origin.commit, now));
+}
+
+/* By the commit that was found: what is shown is what the answer said, whatever the repository says
+ * in the next moment. */
+static void incoming_set(struct incoming *one, const struct origins *o, size_t i,
+                         const struct ml_package_request *how)
+{
+    const struct origin_entry *e = &o->list[i];
+    one->job.request = *how;
+    one->job.request.source = e->origin.git;
+    one->job.request.ref = e->origin.ref;
+    one->job.request.path = e->origin.path;
+    one->job.request.commit = o->jobs[i].versions.commit;
+    one->job.request.tag = o->jobs[i].versions.tag;
+    one->key = e->entry.key;
+}
+
+static int update(struct invocation *in, struct origins *o, const struct ml_package_request *how,
+                  struct incoming *list)
+{
+    size_t n = 0;
+    int status = 0;
+    for (size_t i = 0; i < o->n; i++)
+        if (origin_is_outdated(o, i))
+            incoming_set(&list[n++], o, i, how);
+        else
+            tell_current(in, o, i);
+    if (n == 0)
+        note("nothing to update");
+    else
+        status = incoming_fetch(in, list, n, 0);
+    if (status == 0)
+        status = incoming_finish(in, list, n);
+    incoming_free(list, n);
+    return status;
+}
+
+static int run(struct invocation *in)
+{
+    ORIGINS_AUTO o = {.n = 0};
+    struct ml_package_request how;
+    int status = incoming_options(in, &how);
+    if (status == 0)
+        status = origins_find(in, &o);
+    if (status == 0)
+        status = origins_ask(in, &o, &how);
+    if (status != 0)
+        return status;
+    struct incoming *list = calloc(o.n + 1, sizeof *list);
+    if (list == NULL)
+        return ml_error_memory(&in->err), failed(in);
+    status = update(in, &o, &how, list);
+    free(list);
+    return status;
+}
+
+static const struct command_option options[] = {
+    INCOMING_OPTIONS,
+    OPTION_WAIT,
+    {0},
+};
+
+const struct command command_update = {
+    .name = "update",
+    .args = "[U...]",
+    .summary = "bring entries that came from git to what their repositories have now",
+    .help =
+        "An entry that was installed by a branch or a range (@^1.2) follows it; one of a tag or "
+        "a commit stays.\n"
+        "What is new is shown, with what changed, and has to be agreed to. All of them change, "
+        "or none. Without U\n"
+        "it is all entries that came from git. A tag that was moved is an error (77). Back "
+        "again: modload rollback U.",
+    .example = "modload update --dry-run",
+    .options = options,
+    .max_args = -1,
+    .run = run,
+};

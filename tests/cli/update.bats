@@ -1,0 +1,172 @@
+#!/usr/bin/env bats
+# Goal of this test: what was installed by a branch or a range follows it when somebody agrees, all of it or nothing;
+# outdated tells what there is, and uninstall takes it away.
+
+load helpers
+load plugins
+load registry
+load repos
+
+setup() {
+    world_setup
+    repos_setup
+    servers=()
+    plugin_repo calc
+    plugin_commit calc 1.0.0
+    modload install --yes --name ranged "file://$PWD/calc@^1" 2>/dev/null 3>&-
+    modload install --yes --name fixed --as "$(modload uuid)" "file://$PWD/calc@v1.0.0" 2>/dev/null 3>&-
+    modload install --yes --name branch --as "$(modload uuid)" "file://$PWD/calc@main" 2>/dev/null 3>&-
+    register_text other 'int f(void) { return 1; }'
+}
+
+teardown() {
+    serve_end
+    world_teardown
+}
+
+version() {
+    modload info --json "$1" | jq -r .data.version
+}
+
+@test "update: nothing is newer" {
+    ml outdated --exit-code
+    assert_ok
+    assert_no_stdout
+    ml update --yes
+    assert_ok
+    assert_no_stdout
+    assert_stderr "modload: nothing to update"
+    ml update ranged
+    assert_ok
+    assert_stderr "modload: ranged is up to date: v1.0.0
+modload: nothing to update"
+}
+
+@test "update: outdated tells what each would become, and exits with 0 unless it is asked for more" {
+    plugin_commit calc 1.1.0
+    plugin_commit calc 2.0.0
+    head=$(git -C calc rev-parse --short=12 HEAD)
+    ml outdated
+    assert_ok
+    assert_equal "$(sort <<<"$output")" "branch  $(git -C calc rev-parse --short=12 v1.0.0)  $head  2.0.0  file://$PWD/calc
+fixed  v1.0.0  v1.0.0  2.0.0  file://$PWD/calc
+ranged  v1.0.0  v1.1.0  2.0.0  file://$PWD/calc"
+    ml outdated --exit-code ranged
+    assert_exit 2
+    ml outdated --json ranged
+    assert_ok
+    assert_equal "$(json '.data.outdated[0]|[.name,.ref,.tag,.wanted_tag,.latest,.update]|tojson')" \
+        '["ranged","^1","v1.0.0","v1.1.0","2.0.0",true]'
+    ml list --outdated
+    assert_ok
+    assert_equal "$(grep -c . <<<"$output")" 3
+    ml outdated other
+    assert_exit 65
+    assert_stderr_has "'other' did not come from a git repository"
+    assert_equal "$(version ranged)" 1.0.0
+}
+
+@test "update: what follows a range or a branch is shown, agreed to, and changes in one go" {
+    plugin_commit calc 1.1.0 'int twice(int x) { return x + x; }'
+    before=$(snapshot entries history)
+    ml update
+    assert_exit 77
+    assert_stderr_has "now calc 1.0.0"
+    assert_stderr_has "    ~ src/calc.c"
+    assert_stderr_has "nobody has agreed to 'calc' from 'file://$PWD/calc' and others"
+    ml update --dry-run
+    assert_ok
+    assert_stdout_has "tag v1.1.0 (asked for: ^1)"
+    assert_equal "$(snapshot entries history)" "$before"
+    ml update --yes
+    assert_ok
+    assert_equal "$(grep -c . <<<"$output")" 2
+    assert_equal "$(version ranged) $(version branch) $(version fixed) $(version other)" "1.1.0 1.1.0 1.0.0 0.0.0"
+    ml update fixed
+    assert_ok
+    assert_stderr_has "fixed stays at v1.0.0: that is what 'v1.0.0' asks for; there is 1.1.0"
+    ml info ranged
+    assert_stdout_has "git          file://$PWD/calc"
+    assert_stdout_has "ref          ^1"
+    assert_stdout_has "tag          v1.1.0"
+    assert_stdout_has "commit       $(git -C calc rev-parse HEAD)"
+    ml rollback ranged
+    assert_ok
+    ml outdated ranged
+    assert_stdout_has "ranged  v1.0.0  v1.1.0"
+}
+
+@test "update: one that fails keeps all of them as they are" {
+    plugin_commit calc 1.1.0
+    plugin_repo bad
+    plugin_commit bad 1.0.0
+    modload install --yes --name bad "file://$PWD/bad@^1" 2>/dev/null 3>&-
+    plugin_commit bad 1.1.0 'int twice(int x) { return 3 * x; }'
+    before=$(snapshot entries history)
+    ml update --yes
+    assert_exit 65
+    assert_stderr_has "'calc' fails 1 of its own 1 tests"
+    assert_equal "$(snapshot entries history)" "$before"
+    mv bad gone
+    ml update --yes
+    assert_exit 66
+    assert_stderr_has "modload: bad: "
+    assert_equal "$(snapshot entries history)" "$before"
+    ml update --yes ranged
+    assert_ok
+    assert_equal "$(version ranged)" 1.1.0
+}
+
+@test "update: a tag that was moved, or is gone, is an error that says so" {
+    old=$(git -C calc rev-parse --short=12 HEAD)
+    plugin_commit calc 1.1.0
+    git -C calc tag -f v1.0.0 >/dev/null
+    new=$(git -C calc rev-parse --short=12 HEAD)
+    for command in "update --yes" outdated; do
+        # shellcheck disable=SC2086
+        ml $command ranged
+        assert_exit 77
+        assert_stderr_has "the tag 'v1.0.0' of '$PWD/calc' was moved: it was $old, and now is $new"
+    done
+    git -C calc tag -d v1.0.0 >/dev/null
+    ml update --yes ranged
+    assert_exit 77
+    assert_stderr_has "the tag 'v1.0.0' of '$PWD/calc' is gone: it was $old"
+    assert_equal "$(version ranged)" 1.0.0
+}
+
+@test "update: --offline knows what was fetched" {
+    serve_git
+    modload install --yes --name served "$served/calc@^1" 2>/dev/null 3>&-
+    plugin_commit calc 1.1.0
+    serve_end
+    ml outdated --offline served
+    assert_ok
+    assert_no_stdout
+    ml outdated served
+    assert_exit 74
+    assert_stderr_has "modload: served: cannot fetch '$served/calc': "
+}
+
+@test "uninstall: entry and worker go, and a rollback brings it back until gc" {
+    modload load ranged 3>&-
+    key=$(key_of ranged)
+    ml uninstall --json ranged fixed
+    assert_ok
+    assert_equal "$(json '.data.uninstalled[0]')" "$key"
+    assert_equal "$(modload ps)" ""
+    assert_equal "$(modload list | grep -c .)" 2
+    ml uninstall ranged
+    assert_exit 66
+    ml uninstall "$key" branch
+    assert_exit 66
+    assert_equal "$(modload list | grep -c .)" 1
+    ml rollback "$key"
+    assert_ok
+    ml run --release "$key" twice 4
+    assert_stdout 8
+    ml uninstall "$key"
+    modload gc >/dev/null
+    ml rollback "$key"
+    assert_exit 66
+}
