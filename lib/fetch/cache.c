@@ -111,6 +111,70 @@ int cache_open(const char *dir, const char *url, int64_t wait_ms, int cancel_fd,
     return 0;
 }
 
+/* ---- mirrors ---- */
+
+/* Whoever can write there has a say in what is built and run later: that may be us and root, and
+ * nobody else. In a repository it is these that say what is there. */
+static int mirror_check(int dirfd, const char *const *names, const char *path, struct ml_error *err)
+{
+    struct stat st;
+    for (; *names != NULL; names++) {
+        if (fstatat(dirfd, *names, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+            if (errno == ENOENT)
+                continue;
+            return ml_error_errno(err, 0, errno, "cannot look at '%s/%s'", path, *names);
+        }
+        bool ours = st.st_uid == geteuid() || st.st_uid == 0;
+        if (ours && (st.st_mode & 022) == 0 && (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)))
+            continue;
+        ml_error_set(err, ML_REFUSED, "refused_cache",
+                     "the mirror '%s' can be written to by others than you and root ('%s')", path,
+                     *names);
+        return ml_error_hint(err, "chmod -R go-w it, or make one of your own: modload mirror DIR");
+    }
+    return 0;
+}
+
+static int mirror_open(struct cache *cache, const char *path, struct ml_error *err)
+{
+    static const char *const self[] = {".", NULL};
+    static const char *const parts[] = {".",           "HEAD", "config", "objects",
+                                        "packed-refs", "refs", NULL};
+    cache->base = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (cache->base < 0)
+        return ml_error_errno(err, errno == ENOENT ? ML_NO_INPUT : 0, errno,
+                              "cannot open the mirror '%s'", path);
+    if (mirror_check(cache->base, self, path, err) < 0)
+        return -1;
+    AUTO_CLOSE int dir =
+        openat(cache->base, cache->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir >= 0)
+        return mirror_check(dir, parts, cache->path, err);
+    if (errno == ENOENT)
+        return ml_error_set(err, ML_NO_INPUT, "not_cached", "it is not in the mirror '%s'", path);
+    return ml_error_errno(err, 0, errno, "cannot open '%s'", cache->path);
+}
+
+/* No lock, which would be something to write: a fetch adds files and renames them into place, so
+ * that who reads meanwhile sees what was there before or after. */
+int cache_open_mirror(const char *dir, const char *url, struct cache *ret, struct ml_error *err)
+{
+    CACHE_AUTO cache = CACHE_INIT;
+    AUTO_FREE char *real = realpath(dir, NULL);
+    name_make(url, cache.name);
+    if (real == NULL)
+        return ml_error_errno(err, errno == ENOENT ? ML_NO_INPUT : 0, errno,
+                              "cannot open the mirror '%s'", dir);
+    if (snprintf(cache.path, sizeof cache.path, "%s/%s", real, cache.name) >=
+        (int)sizeof cache.path)
+        return ml_error_errno(err, 0, ENAMETOOLONG, "cannot open the mirror '%s'", dir);
+    if (mirror_open(&cache, real, err) < 0)
+        return -1;
+    *ret = cache;
+    cache = (struct cache)CACHE_INIT;
+    return 0;
+}
+
 int cache_reset(const struct cache *cache, struct ml_error *err)
 {
     if (fs_remove_tree(cache->base, cache->name) < 0)

@@ -28,6 +28,10 @@ void cache_close(struct cache *cache);
 int cache_open(const char *dir, const char *url, int64_t wait_ms, int cancel_fd, struct cache *ret,
                struct ml_error *err);
 
+/* The same of a mirror (fetch_request.mirror): nothing is made or locked, and it may belong to
+ * root. ML_NO_INPUT, "not_cached": it does not have this one. */
+int cache_open_mirror(const char *dir, const char *url, struct cache *ret, struct ml_error *err);
+
 /* Makes it anew, empty. */
 int cache_reset(const struct cache *cache, struct ml_error *err);
 

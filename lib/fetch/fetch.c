@@ -40,12 +40,16 @@ static int order_make(const struct fetch_request *request, struct fetch_order *r
     bool local = request->source->kind >= SOURCE_FILE;
     ret->mark = FETCH_MARK;
     ret->source = *request->source;
-    ret->offline = request->offline && !local; /* what is here needs no network */
+    /* What is here needs no network; but a mirror is there because it may be gone. */
+    ret->offline = request->mirror || (request->offline && !local);
+    ret->mirror = request->mirror;
     ret->limits = request->limits ? *request->limits : usual;
     if (*subdir != '\0' && source_subdir_check(subdir, err) < 0)
         return -1;
     strcpy(ret->subdir, subdir);
-    return local ? place_take(&ret->source, err) : 0;
+    if (!local || (request->mirror && access(ret->source.url, F_OK) < 0))
+        return 0;
+    return place_take(&ret->source, err);
 }
 
 /* ---- the steps ---- */
@@ -119,7 +123,7 @@ static int with_cache(struct fetch_order *order, const struct cache *cache,
 }
 
 /* What to do is a matter of what kind of error it is. */
-static void error_finish(struct ml_error *err, bool offline)
+static void error_finish(struct ml_error *err, bool offline, bool mirror)
 {
     static const struct {
         const char *code, *hint;
@@ -140,6 +144,9 @@ static void error_finish(struct ml_error *err, bool offline)
         if (offline)
             ml_error_hint(err, "the cache is damaged: fetch it once without --offline");
     }
+    if (mirror &&
+        (strcmp(err->code, "not_cached") == 0 || strcmp(err->code, "bad_repository") == 0))
+        ml_error_hint(err, "fill the mirror where there is a network: modload mirror DIR SRC");
     for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
         if (*err->hint == '\0' && strcmp(err->code, hints[i].code) == 0)
             ml_error_hint(err, "%s", hints[i].hint);
@@ -157,14 +164,21 @@ static int directory_check(int dirfd, struct ml_error *err)
                       : 0;
 }
 
+static int cache_find(const struct fetch_request *request, const char *url, struct cache *ret,
+                      struct ml_error *err)
+{
+    if (request->mirror)
+        return cache_open_mirror(request->cache, url, ret, err);
+    return cache_open(request->cache, url, request->wait_ms, request->cancel_fd, ret, err);
+}
+
 static int fetch(const struct fetch_request *request, struct fetch_order *order, int out_dirfd,
                  struct fetch_result *ret, struct ml_error *err)
 {
     CACHE_AUTO cache = CACHE_INIT;
     struct fetch_result result = {0};
     if (order_make(request, order, err) < 0 || directory_check(out_dirfd, err) < 0 ||
-        cache_open(request->cache, order->source.url, request->wait_ms, request->cancel_fd, &cache,
-                   err) < 0 ||
+        cache_find(request, order->source.url, &cache, err) < 0 ||
         with_cache(order, &cache, request, out_dirfd, &result, err) < 0)
         return -1;
     *ret = result;
@@ -183,7 +197,7 @@ static int fetch_or_changes(const struct fetch_request *request, const char *bas
     snprintf(order->base, sizeof order->base, "%s", base != NULL ? base : "");
     if (fetch(request, order, out_dirfd, ret, &problem) == 0)
         return 0;
-    error_finish(&problem, order->offline);
+    error_finish(&problem, order->offline, request->mirror);
     ml_error_wrap(&problem, "cannot fetch '%.200s'", request->source->url);
     if (err != NULL)
         *err = problem;

@@ -55,8 +55,10 @@ struct fetch_request {
     const struct source *source; /* of SOURCE_PATH: a git repository */
     const char *subdir; /* the directory of the repository to export; null or "": all of it */
     bool offline;       /* the cache only */
-    const char *cache;  /* the directory of caches; null: $XDG_CACHE_HOME/modload/git, else
-                           ~/.cache/modload/git. It must be ours alone. */
+    bool mirror; /* `cache` was filled by another fetch, for many to read: it is only read, may be
+                    root's, and is all that there is, offline or not */
+    const char *cache; /* the directory of caches; null: $XDG_CACHE_HOME/modload/git, else
+                          ~/.cache/modload/git. It must be ours alone. */
     const struct fetch_limits *limits; /* null: FETCH_LIMITS_INIT */
     int64_t wait_ms;     /* how long to wait for another fetch of the same repository */
     int64_t deadline_ms; /* of clock_ms(); negative: none */

@@ -10,7 +10,7 @@
 
 #include "fetch/fetch.h"
 
-enum { FETCH_MARK = 0x6d6c6636 }; /* changes when anything below does */
+enum { FETCH_MARK = 0x6d6c6637 }; /* changes when anything below does */
 
 enum fetch_step {
     FETCH_STEP_FETCH =
@@ -27,6 +27,7 @@ struct fetch_order {
     uint32_t step;
     struct source source;
     uint8_t offline;
+    uint8_t mirror;             /* it is not to be written to; offline as well */
     uint8_t changes;            /* the second step is that of changes */
     char cache[PATH_MAX];       /* of the second step: the repository */
     char commit[FETCH_ID_SIZE]; /* of the second step */

@@ -98,7 +98,8 @@ static void lock_to(const struct fetch_order *order)
     AUTO_CLOSE int ruleset = network ? landlock_open_tcp() : landlock_open();
     if (ruleset < 0)
         return;
-    allow(ruleset, ".", fetches || commits ? LANDLOCK_READ | LANDLOCK_CHANGE : LANDLOCK_MAKE);
+    uint64_t cache = order->mirror ? LANDLOCK_READ : LANDLOCK_READ | LANDLOCK_CHANGE;
+    allow(ruleset, ".", fetches || commits ? cache : LANDLOCK_MAKE);
     allow(ruleset, "/dev/null", LANDLOCK_READ | LANDLOCK_WRITE);
     if (!fetches && !commits)
         allow(ruleset, order->cache, LANDLOCK_READ);

@@ -71,7 +71,8 @@ static int cache_open(const struct fetch_order *order, git_repository **ret, str
                    ? bad_cache(err, "cannot make the cache")
                    : 0;
     }
-    sweep(AT_FDCWD, ".", 0);
+    if (!order->mirror) /* it is not ours alone: somebody may be filling it */
+        sweep(AT_FDCWD, ".", 0);
     return git_repository_open_bare(ret, ".") < 0 ? bad_cache(err, "cannot open the cache") : 0;
 }
 

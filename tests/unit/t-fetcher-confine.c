@@ -136,6 +136,20 @@ static int offline_body(void *arg)
     return 0;
 }
 
+/* Where it stands is for many to read. */
+static int mirror_body(void *arg)
+{
+    struct bench b = {
+        .place = arg,
+        .order = {
+            .step = FETCH_STEP_FETCH, .source.kind = SOURCE_GIT, .offline = true, .mirror = true}};
+    CHILD_CHECK(prepare(&b) == 0 && nothing_else(&b) == 0);
+    CHILD_CHECK(open("old", O_RDONLY | O_CLOEXEC) >= 0);
+    CHILD_CHECK(is_denied(open("new", O_WRONLY | O_CREAT, 0600)) && is_denied(unlink("old")));
+    CHILD_CHECK(is_denied(open("old", O_WRONLY)) && is_denied(mkdir("d", 0700)));
+    return 0;
+}
+
 static int export_body(void *arg)
 {
     struct bench b = {.place = arg,
@@ -168,6 +182,7 @@ CONFINED(ssh)
 CONFINED(git)
 CONFINED(path)
 CONFINED(offline)
+CONFINED(mirror)
 CONFINED(export)
 
 static bool is_limit(int resource, rlim_t soft)
@@ -198,7 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         place_test(https),   place_test(ssh),    place_test(git),    place_test(path),
-        place_test(offline), place_test(export), place_test(limits),
+        place_test(offline), place_test(mirror), place_test(export), place_test(limits),
     };
     UNIT_RUN("fetcher/confine", tests);
 }
