@@ -30,13 +30,42 @@ void incoming_free(struct incoming *list, size_t n)
     }
 }
 
+int offline_wanted(struct invocation *in, bool *ret)
+{
+    const char *value = getenv("MODLOAD_OFFLINE");
+    *ret = false;
+    if (value != NULL && *value != '\0' && strcmp(value, "0") != 0 && strcmp(value, "1") != 0) {
+        ml_error_set(&in->err, ML_CONFIG, "bad_variable", "MODLOAD_OFFLINE is '%.64s'", value);
+        ml_error_hint(&in->err, "set it to 1 (no network), or to 0, or unset it");
+        return failed(in);
+    }
+    *ret = option_given(in, "offline") || (value != NULL && strcmp(value, "1") == 0);
+    return 0;
+}
+
+int network_wanted(struct invocation *in)
+{
+    bool offline;
+    int status = offline_wanted(in, &offline);
+    if (status != 0 || !offline)
+        return status;
+    ml_error_set(&in->err, ML_CONFIG, "offline", "MODLOAD_OFFLINE says that there is no network");
+    ml_error_hint(&in->err, "MODLOAD_OFFLINE=0 modload %s ... uses it", in->command->name);
+    return failed(in);
+}
+
 int incoming_options(struct invocation *in, struct ml_package_request *ret)
 {
     int64_t ignored;
+    bool offline;
+    int status = offline_wanted(in, &offline);
+    if (status != 0)
+        return status;
     *ret = (struct ml_package_request){.cancel_fd = watch_signals(in)};
     ml_ctx_cancel_on(in->ctx, ret->cancel_fd);
     ret->cache = option_value(in, "from", NULL);
-    ret->offline = option_given(in, "offline") || ret->cache != NULL;
+    ret->mirror = ret->cache != NULL;
+    ret->offline = offline || ret->mirror;
     if (option_duration(in, "fetch-timeout", 0, &ret->timeout_ms) < 0 ||
         option_duration(in, "min-age", 0, &ignored) < 0)
         return ML_USAGE;

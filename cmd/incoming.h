@@ -28,6 +28,13 @@ struct incoming {
 /* Frees what `n` of them own, but not the list. */
 void incoming_free(struct incoming *list, size_t n);
 
+/* Whether there is a network to be used: neither --offline nor MODLOAD_OFFLINE says that there is
+ * none. 0 and `*ret`, or the exit status: the variable is 1, 0 or empty, and nothing else. */
+int offline_wanted(struct invocation *in, bool *ret);
+
+/* For commands that are of no use without a network: 0, or the exit status. */
+int network_wanted(struct invocation *in);
+
 /* Fills in a request's common part from the options of the command. 0, or the exit status. */
 int incoming_options(struct invocation *in, struct ml_package_request *ret);
 #define INCOMING_OPTIONS                                                                           \

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "cmd/command.h"
+#include "cmd/incoming.h"
 #include "modload/index.h"
 
 /* ---- what is told ---- */
@@ -188,10 +188,16 @@ static int run(struct invocation *in)
     static const struct {
         const char *name;
         int (*run)(struct invocation *);
-    } verbs[] = {{"add", add}, {"list", list}, {"remove", take_out}, {"update", update}};
+        bool network;
+    } verbs[] = {{"add", add, true},
+                 {"list", list, false},
+                 {"remove", take_out, false},
+                 {"update", update, true}};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        if (strcmp(verbs[i].name, in->args[0]) == 0)
-            return verbs[i].run(in);
+        if (strcmp(verbs[i].name, in->args[0]) == 0) {
+            int status = verbs[i].network ? network_wanted(in) : 0;
+            return status != 0 ? status : verbs[i].run(in);
+        }
     return usage_error(in, "index: no verb '%s': add, list, remove, update", in->args[0]);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cmd/build.h"
+#include "cmd/incoming.h"
 #include "cmd/index.h"
 #include "modload/install.h"
 
@@ -37,10 +38,14 @@ static int other_version(struct invocation *in, const struct ml_package_info *in
 static int package_take(struct publishing *p)
 {
     struct invocation *in = p->in;
+    bool offline;
     const char *path = option_value(in, "path", p->source.path);
+    if (offline_wanted(in, &offline) != 0)
+        return -1;
     const struct ml_package_request request = {.source = p->source.source,
                                                .ref = p->source.ref,
                                                .path = path,
+                                               .offline = offline,
                                                .cancel_fd = watch_signals(in)};
     if (ml_package_fetch(in->ctx, &request, &p->package, &in->err) < 0) {
         if (strcmp(in->err.code, "no_such_ref") == 0 && p->source.ref != NULL)

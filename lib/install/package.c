@@ -69,10 +69,15 @@ static int archive_check(const struct package_plan *plan, struct ml_error *err)
 }
 
 /* A place on this machine is known by where it really is. */
-static int local_plan(struct package_plan *plan, struct ml_error *err)
+static int local_plan(const struct ml_package_request *request, struct package_plan *plan,
+                      struct ml_error *err)
 {
     struct stat st;
     AUTO_FREE char *real = realpath(plan->source.url, NULL);
+    if (real == NULL && errno == ENOENT && request->mirror && *plan->source.url == '/') {
+        url_of_path(plan->source.url, plan->url); /* by the name that it had when it was there */
+        return 0;
+    }
     if (real == NULL && errno == ENOENT) {
         ml_error_set(err, ML_NO_INPUT, "no_source", "there is no '%s'", plan->source.url);
         return ml_error_hint(err, "give a git URL, a directory or an archive");
@@ -114,7 +119,7 @@ int package_plan(const struct ml_package_request *request, struct package_plan *
         source_subdir_check(request->path, err) < 0)
         return -1;
     if (ret->source.kind >= SOURCE_FILE)
-        return local_plan(ret, err);
+        return local_plan(request, ret, err);
     strcpy(ret->url, ret->source.url);
     return 0;
 }
@@ -178,14 +183,15 @@ static void tell_progress(const struct fetch_progress *now, void *arg)
     request->progress(&told, request->arg);
 }
 
-static void order_make(const struct ml_package_request *request, const struct source *source,
-                       struct fetch_request *ret)
+void package_order(const struct ml_package_request *request, const struct source *source,
+                   struct fetch_request *ret)
 {
     *ret = (struct fetch_request)FETCH_REQUEST_INIT;
     ret->source = source;
     ret->subdir = request->path;
     ret->offline = request->offline;
     ret->cache = request->cache;
+    ret->mirror = request->mirror;
     ret->wait_ms = INT_MAX;
     ret->cancel_fd = request->cancel_fd;
     ret->deadline_ms = request->timeout_ms > 0 ? clock_ms() + request->timeout_ms : -1;
@@ -324,7 +330,7 @@ static int git_take(struct ml_package *p, const struct package_plan *plan,
         return -1;
     if (got == NULL)
         return ml_error_memory(err);
-    order_make(request, &plan->source, &order);
+    package_order(request, &plan->source, &order);
     if (pinned ? fetch_pinned(&order, request, dirfd, got, err) < 0
                : fetch_source(&order, dirfd, got, err) < 0)
         return -1;
@@ -508,7 +514,7 @@ int ml_package_versions(const struct ml_origin *origin, const struct ml_package_
     request.path = NULL;
     if (package_plan(&request, &plan, err) < 0)
         return -1;
-    order_make(&request, &plan.source, &order);
+    package_order(&request, &plan.source, &order);
     if (fetch_source(&order, -1, got, err) < 0)
         return -1;
     if (*origin->tag != '\0' &&

@@ -4,7 +4,7 @@
 
 #include "build/arena.h"
 #include "build/digest.h"
-#include "fetch/source.h"
+#include "fetch/fetch.h"
 #include "modload/install.h"
 #include "registry_store/store.h"
 
@@ -36,6 +36,10 @@ struct package_plan {
  * of ml_package_fetch(). */
 int package_plan(const struct ml_package_request *request, struct package_plan *ret,
                  struct ml_error *err);
+
+/* How a request is said to those who fetch. `ret` points to both. */
+void package_order(const struct ml_package_request *request, const struct source *source,
+                   struct fetch_request *ret);
 
 /* Fetches it into the package, whose stage is open where it needs one, and looks at it. Any thread.
  * 0; -1. */

@@ -3,7 +3,7 @@
 
 load helpers
 
-readonly COMMANDS=(compile register install sync update outdated uninstall unregister lookup registered list info history rollback pin unpin gc verify index search publish retire export import pack load reload release loaded pid ps cancel logs doctor exec run uuid help version)
+readonly COMMANDS=(compile register install sync update outdated uninstall unregister lookup registered list info history rollback pin unpin gc verify index search publish retire export import pack mirror load reload release loaded pid ps cancel logs doctor exec run uuid help version)
 
 @test "help: lists every command in a line, with the exit codes and the variables" {
     for words in help --help -h; do

@@ -92,6 +92,9 @@ struct ml_package_request {
     /* The directory of repositories that were fetched; null: $XDG_CACHE_HOME/modload/git, else
      * ~/.cache/modload/git. It must be ours alone. */
     const char *cache;
+    /* `cache` is what ml_mirror() has filled: it is only read, may belong to root, and nothing else
+     * is asked, whatever `offline` says. */
+    bool mirror;
     /* What it must be, as a lock has it; null: whatever it is. With `commit` that is fetched and no
      * branch or range asked for, and with `tag` it is made sure that this leads there still, where
      * a server was asked. */
@@ -225,6 +228,23 @@ struct ml_versions_job {
  * number of those that failed. Any thread. */
 int ml_package_versions_all(const struct ml_package_request *how, struct ml_versions_job *jobs,
                             size_t n, unsigned at_once);
+
+/* ==== mirrors ==== */
+
+/* What is in a mirror now. */
+struct ml_mirrored {
+    char commit[ML_COMMIT_SIZE]; /* that was asked for; "" where there is none */
+    uint64_t received;           /* bytes that came over the network for it */
+};
+
+/* Fetches a git repository, all its branches and tags, into the directory of repositories `dir`,
+ * which is made where it is missing and must be ours alone: later requests have it as their
+ * `cache`, with `mirror`. What its `source`, `ref` and `commit` ask for must be in it then; of the
+ * rest of the request its times, its descriptor and its progress count. Any thread; others may read
+ * the directory meanwhile. Returns 0, `ret` may be null; or -1 and the errors of
+ * ml_package_fetch(), ML_DATA ("no_repository": it is a directory or an archive). */
+int ml_mirror(const char *dir, const struct ml_package_request *request, struct ml_mirrored *ret,
+              struct ml_error *err);
 
 /* ==== tests ==== */
 
