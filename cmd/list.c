@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "cmd/command.h"
-#include "cmd/warn.h"
 #include "cmd/origins.h"
+#include "cmd/warn.h"
 
 struct listing {
     struct invocation *in;

@@ -206,16 +206,17 @@ hostile() {
     index_plugin i text 1.0.0 -- '.git = "ext::sh -c id"'
     hostile 65 "key 'git'"
     back
-    mkdir -p i/te/xt && ln -s /etc/passwd i/te/xt/text.json
+    shard="i/te/xt"
+    mkdir -p "$shard" && ln -s /etc/passwd "$shard"/text.json
     git -C i add -A && git -C i commit -q -m link
     hostile 77 "is a symbolic link"
     back
-    mkdir -p i/te/xt/more && echo '{}' >i/te/xt/more/x.json
+    mkdir -p "$shard"/more && echo '{}' >"$shard"/more/x.json
     git -C i add -A && git -C i commit -q -m deep
     hostile 77 "deeper"
     back
     index_plugin i text 1.0.0
-    head -c 1100000 /dev/zero | tr '\0' ' ' >>i/te/xt/text.json
+    head -c 1100000 /dev/zero | tr '\0' ' ' >>"$shard"/text.json
     git -C i commit -q -a -m huge
     hostile 71 "te/xt/text.json"
     back

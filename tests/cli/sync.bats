@@ -282,7 +282,7 @@ remember() {
     cases=(
         '.plugins.one.commit = "x"' "plugin 'one': key 'commit' must be one of git's ids: 40 digits of 0-9a-f"
         'del(.plugins.two.tree)' "plugin 'two': key 'tree' is missing"
-        '.plugins.one.commmit = "x"' "plugin 'one': unknown key 'commmit'"
+        '.plugins.one.commit_id = "x"' "plugin 'one': unknown key 'commit_id'"
         '.version = 2' "a later modload has written it: it has version 2, and this one knows 1"
     )
     for ((i = 0; i < ${#cases[@]}; i += 2)); do
