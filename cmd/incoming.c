@@ -244,10 +244,18 @@ static int ages_check(struct invocation *in, const struct incoming *list, size_t
     return 0;
 }
 
+int incoming_ask(struct invocation *in, const char *question)
+{
+    char answer[ANSWER_MAX];
+    if (in->want_json || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+        return 0;
+    say("%s [y/N] ", question);
+    return answer_read(in, answer) < 0 ? -1 : *answer == 'y' || *answer == 'Y';
+}
+
 int incoming_agree(struct invocation *in, const struct incoming *list, size_t n)
 {
     const struct incoming *first = NULL;
-    char answer[ANSWER_MAX];
     size_t unknown = 0;
     int status = ages_check(in, list, n);
     for (size_t i = 0; i < n; i++)
@@ -257,12 +265,10 @@ int incoming_agree(struct invocation *in, const struct incoming *list, size_t n)
         }
     if (status != 0 || unknown == 0 || option_given(in, "yes"))
         return status;
-    if (in->want_json || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-        return not_agreed(in, first, unknown);
-    say("%s [y/N] ", unknown > 1 ? "Install them?" : "Install it?");
-    if (answer_read(in, answer) < 0)
+    int yes = incoming_ask(in, unknown > 1 ? "Install them?" : "Install it?");
+    if (yes < 0)
         return failed_or_signalled(in);
-    return *answer == 'y' || *answer == 'Y' ? 0 : not_agreed(in, first, unknown);
+    return yes ? 0 : not_agreed(in, first, unknown);
 }
 
 /* ---- building and testing ---- */
@@ -387,7 +393,7 @@ int incoming_register(struct invocation *in, struct incoming *list, size_t n)
             .key = list[i].key,
             .bundle = list[i].info->bundle,
             .name = list[i].name,
-            .origin = ml_package_info(list[i].job.package)->origin,
+            .origin = list[i].from ? list[i].from : ml_package_info(list[i].job.package)->origin,
         };
     if (ml_register_all(in->ctx, entries, n, &bad, &in->err) < 0) {
         if (bad < n)

@@ -21,6 +21,7 @@ struct incoming {
     struct ml_package_change *changes; /* owned; since `before` */
     size_t n_changes;
 
+    const char *from;            /* instead of a package: the origin of what came in a pack */
     struct ml_bundle_info *info; /* owned; built */
     struct ml_register_result registered;
 };
@@ -63,11 +64,19 @@ int incoming_show(struct invocation *in, const struct incoming *list, size_t n);
  * it is there already, a lock has it, or --allow-retired says so. */
 int incoming_retired(struct invocation *in, const struct incoming *list, size_t n);
 
+/* The same for one plugin, by its name, version and origin; `known`: it is there already. */
+int retired_check(struct invocation *in, const char *name, const char *version, const char *origin,
+                  bool known);
+
 /* Whether somebody has agreed to this very commit. */
 bool incoming_is_known(const struct incoming *i);
 
 /* Asks, where somebody has to be: refuses where there is nobody. */
 int incoming_agree(struct invocation *in, const struct incoming *list, size_t n);
+
+/* Asks a question on the terminal: 1; 0 when the answer is no, or there is nobody to answer; -1: a
+ * signal came. */
+int incoming_ask(struct invocation *in, const char *question);
 
 int incoming_build(struct invocation *in, struct incoming *list, size_t n, unsigned at_once);
 int incoming_test(struct invocation *in, struct incoming *list, size_t n);
@@ -78,6 +87,12 @@ int incoming_register(struct invocation *in, struct incoming *list, size_t n);
 /* All that follow the fetch, and the answer for programs; with --dry-run no further than showing.
  */
 int incoming_finish(struct invocation *in, struct incoming *list, size_t n);
+
+/* The whole way of a file that is a pack: the exit status; -1 when it is none. */
+int install_pack(struct invocation *in, const char *file);
+
+/* Which entry an --as means; 0, or the exit status. */
+int key_given(struct invocation *in, const char *word, struct ml_key *ret);
 
 /* What is known of them, as "plugins" of the answer has it. */
 void incoming_json(struct invocation *in, const struct incoming *list, size_t n);

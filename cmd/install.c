@@ -9,7 +9,7 @@
 #include "modload/index.h"
 
 /* The entry that is meant: one that there is, by any of its words, or a new one, by its key. */
-static int key_given(struct invocation *in, const char *word, struct ml_key *ret)
+int key_given(struct invocation *in, const char *word, struct ml_key *ret)
 {
     int status = resolve_arg(in, word, ret);
     if (status == ML_NO_INPUT) {
@@ -100,6 +100,9 @@ static int run(struct invocation *in)
         return status;
     if (one.name != NULL && !ml_name_valid(one.name))
         return usage_error(in, "install: '%s' cannot be a name", one.name);
+    status = install_pack(in, in->args[0]);
+    if (status >= 0)
+        return status;
     one.job.request.source = in->args[0];
     one.job.request.path = option_value(in, "path", NULL);
     bool by_name = is_index_name(in->args[0], name);
@@ -125,13 +128,15 @@ static const struct command_option options[] = {
 
 const struct command command_install = {
     .name = "install",
-    .args = "SOURCE[@REF]|NAME[@RANGE]",
+    .args = "SOURCE[@REF]|NAME[@RANGE]|PACK",
     .summary = "fetch, show, build, test and register a plugin",
     .help =
         "SOURCE is a git repository (https://, ssh://, git:// or file:// URL, user@host:path, or a "
         "directory with one),\n"
-        "any other directory, or an archive. REF is a branch, a tag, a commit, or a range of "
-        "versions over tags: @^1.2.\n"
+        "any other directory, an archive, or a pack ('modload pack'). REF is a branch, a tag, a "
+        "commit, "
+        "or a range over\n"
+        "tags: @^1.2.\n"
         "NAME is a plugin's in an index that is followed ('modload index'): its newest version in "
         "RANGE that is not\n"
         "retired, which must be what the index says to the byte. './NAME' is a directory.\n"

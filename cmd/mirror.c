@@ -175,11 +175,10 @@ const struct command command_mirror = {
     .help =
         "Fetches whole git repositories into DIR: SOURCE as install takes it; without one those "
         "that the registry's\n"
-        "entries came from, or a project's plugins. Run again it fetches what is new. "
-        "'modload install --from DIR' and\n"
-        "'modload sync --from DIR' then ask DIR alone, by the same URLs; it may be read-only, "
-        "and another user's if that\n"
-        "is root. For others to read: chmod -R a+rX DIR.",
+        "entries came from, or a project's plugins. Run again it fetches what is new.\n"
+        "'modload install --from DIR' and 'modload sync --from DIR' then ask DIR alone, by the "
+        "same URLs. It may be\n"
+        "read-only, and root's; for others to read: chmod -R a+rX DIR.",
     .example = "modload mirror /srv/plugins https://example.org/math.git",
     .options = options,
     .min_args = 1,

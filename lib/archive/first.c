@@ -56,7 +56,7 @@ int archive_begins_with(int fd, const char *label, const char *path, struct ml_e
     if (kind == KIND_NONE || kind == KIND_ZIP)
         return 0;
     int first = first_look(fd, path, &why);
-    if (first >= 0 || why.status != ML_LIMIT)
+    if (first >= 0 || why.status == ML_TIMEOUT) /* who unpacks it has more time, or says so */
         return first > 0;
     if (err != NULL)
         *err = why;

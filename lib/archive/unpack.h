@@ -63,8 +63,8 @@ bool archive_is(int fd);
 /* Whether it is a tar, as it is or compressed, whose first entry is a plain file called `path`.
  * That one is read and no more, in a process as that of archive_unpack(), so that it costs some
  * milliseconds. The offset of `fd` is moved, `label` is what messages call it. Any thread. 1; 0, as
- * well for what is damaged up to there, and where there is no libarchive: who unpacks it says so;
- * -1 and ML_LIMIT, as of archive_unpack(). */
+ * well for what is damaged up to there, which is for who unpacks it to say; -1 and ML_LIMIT,
+ * ML_NO_INPUT ("no_libarchive"), ML_IO, as of archive_unpack(). */
 int archive_begins_with(int fd, const char *label, const char *path, struct ml_error *err);
 
 /* Unpacks the archive in `fd` into the empty directory `dirfd`. Files become 0600 and directories

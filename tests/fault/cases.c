@@ -64,6 +64,8 @@ const struct fault_case fault_cases[] = {
     {"register, a pack as it is",
      "register %1 %A; pack %1 --binary -o binary.pack; !seed; register %3 %D",
      "register %2 binary.pack", "3:D:delta", "2:A:alpha 3:D:delta", CASE_LOOSE, 0},
+    {"install, a pack", "register %1 %A; pack %1 --binary -o binary.pack; !empty",
+     "install --yes --as %2 binary.pack", "", "2:A:alpha", CASE_LOOSE, 0},
     {"register, a pack that is built, into nothing",
      "register %1 %A; pack %1 -o source.pack; !empty", "register %2 source.pack", "", NULL,
      CASE_LOOSE, 0},

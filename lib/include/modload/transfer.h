@@ -103,7 +103,7 @@ int ml_pack(struct ml_ctx *ctx, const struct ml_key *key, bool binary, int fd, c
 
 /* Whether a file is a pack. Its beginning is read, in a process of its own. The offset of `fd` is
  * moved. Returns 1; 0, also for what cannot be read: whether it is a whole one is told by
- * ml_pack_open(); or -1 and ML_LIMIT. */
+ * ml_pack_open(); or -1 and ML_LIMIT, ML_IO, ML_NO_INPUT (there is no libarchive). */
 int ml_pack_is(int fd, const char *label, struct ml_error *err);
 
 /* What is in a pack, as it says; all of its digests and its id have been checked. Texts are the
