@@ -1,28 +1,28 @@
 /* modload uninstall: an entry goes, and its worker with it. */
-#include "base/error.h"
 #include "cmd/command.h"
 
 /* The entry first: whoever asks for the worker in between is told that there is no entry, and
- * starts none. */
+ * starts none. What is not there need not be taken out, as in unregister; but a worker may still
+ * be. */
 static int uninstall_one(struct invocation *in, const char *word)
 {
     struct ml_key key;
     char uuid[ML_UUID_SIZE];
-    int status = resolve_arg(in, word, &key);
-    if (status != 0)
-        return status;
-    int there = ml_unregister(in->ctx, &key, &in->err);
-    if (there < 0)
+    int there = ml_resolve(in->ctx, word, &key, &in->err);
+    bool unknown = there < 0 && in->err.status == ML_NO_INPUT;
+    if (there == 0)
+        there = ml_unregister(in->ctx, &key, &in->err);
+    if (there < 0 && !unknown)
         return failed_or_signalled(in);
-    ml_key_to_uuid(&key, uuid);
-    if (there == 0) {
-        ml_error_set(&in->err, ML_NO_INPUT, "not_registered", "key %s is not registered", uuid);
-        ml_error_hint(&in->err, "see what is: modload list");
-        return failed(in);
-    }
-    if (ml_release(in->ctx, &key, ML_RELEASE_NOW, &in->err) < 0 && in->err.status != ML_NOT_LOADED)
+    if (unknown || there == 0)
+        note("nothing is registered as '%s'", word);
+    if (!unknown && ml_release(in->ctx, &key, ML_RELEASE_NOW, &in->err) < 0 &&
+        in->err.status != ML_NOT_LOADED)
         return failed(in);
     in->err = (struct ml_error)ML_ERROR_INIT;
+    if (unknown || there == 0)
+        return 0;
+    ml_key_to_uuid(&key, uuid);
     json_string(&in->data, uuid);
     return 0;
 }
@@ -54,7 +54,7 @@ const struct command command_uninstall = {
     .args = "U...",
     .summary = "take entries out of the registry, and end their workers",
     .help = "Until the next gc an entry can come back: modload rollback U. What was fetched for it "
-            "stays in the cache.",
+            "stays in the cache.\nA key that is not registered is fine.",
     .example = "modload uninstall math",
     .options = options,
     .min_args = 1,

@@ -156,10 +156,12 @@ ranged  v1.0.0  v1.1.0  2.0.0  file://$PWD/calc"
     assert_equal "$(json '.data.uninstalled[0]')" "$key"
     assert_equal "$(modload ps)" ""
     assert_equal "$(modload list | grep -c .)" 2
-    ml uninstall ranged
-    assert_exit 66
-    ml uninstall "$key" branch
-    assert_exit 66
+    ml uninstall ranged # as unregister has it
+    assert_ok
+    assert_stderr "modload: nothing is registered as 'ranged'"
+    ml uninstall --json "$key" branch
+    assert_ok
+    assert_equal "$(json '.data.uninstalled|length')" 1
     assert_equal "$(modload list | grep -c .)" 1
     ml rollback "$key"
     assert_ok

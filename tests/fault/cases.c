@@ -13,6 +13,9 @@ const char *const fault_files[][2] = {
                    "{\"key\":\"%2\",\"bundle\":\"%B\",\"name\":\"two\"}\n"},
     {"zeta.c",
      "/* One that is built while it is looked at. */\nint zeta(int x) { return x * 2; }\n"},
+    {"eta/eta.c", "/* One that is installed. */\nint eta(int x) { return x * 3; }\n"},
+    {"eta/modload.json", "{\"name\":\"eta-plugin\",\"version\":\"1.0.0\",\"sources\":[\"*.c\"],"
+                         "\"tests\":[{\"call\":\"eta\",\"args\":[2],\"expect\":6}]}\n"},
 };
 const size_t n_fault_files = sizeof fault_files / sizeof *fault_files;
 
@@ -39,6 +42,7 @@ const struct fault_case fault_cases[] = {
      "register %1 %C", "", "1:C:gamma", 0, 0},
     {"register, the first of a home", "!empty", "register %1 epsilon.so", "", NULL, CASE_LOOSE, 0},
     {"unregister", TWO, "unregister %1", BOTH, "2:B:beta", 0, 0},
+    {"uninstall", TWO, "uninstall %1", BOTH, "2:B:beta", CASE_LOOSE, 0},
     {"unregister, the last one", "register %1 %A", "unregister %1", "1:A:alpha", "", 0, 0},
     {"register --many", TWO, "register --many many.json", BOTH, MANY, 0, 0},
     {"register --many, into nothing", "", "register --many many.json", "",
@@ -47,6 +51,8 @@ const struct fault_case fault_cases[] = {
      NULL, CASE_LOOSE, 0},
     {"register, from a source", "register %1 %A", "register %1 zeta.c", "1:A:alpha", NULL,
      CASE_LOOSE, 0},
+    {"install, a directory, with its tests", "register %1 %A", "install --yes --as %2 eta",
+     "1:A:alpha", NULL, CASE_LOOSE, 0},
     {"rollback", HISTORY, "rollback %1 1", THIRD, "1:A:alpha 2:D:delta", 0, 0},
     {"rollback, what was taken out", HISTORY "; unregister %1", "rollback %1 2", "2:D:delta",
      "1:B:alpha 2:D:delta", 0, 0},

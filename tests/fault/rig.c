@@ -97,6 +97,10 @@ void rig_file(const struct rig *rig, const char *name, const char *text)
     char path[PATH_ROOM];
     BUF_AUTO out = BUF_INIT;
     expand(rig, text, strlen(text), &out);
+    const char *slash = strchr(name, '/');
+    path_make(path, "%s/files/%.*s", rig->base, slash ? (int)(slash - name) : 0, name);
+    if (slash != NULL && fs_mkdir(AT_FDCWD, path, 0700) < 0)
+        give_up("cannot make '%s': %s", path, strerror(errno));
     path_make(path, "%s/files/%s", rig->base, name);
     unlink(path);
     if (fs_write_new(AT_FDCWD, path, buf_text(&out), out.len, 0600) < 0)
