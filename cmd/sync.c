@@ -18,17 +18,17 @@ struct syncing {
     struct ml_sync *sync;
     const char *renew[OPTIONS_MAX];
     struct failures failures;
-    struct incoming *asking; /* what somebody has to agree to */
-    size_t n_asking;
+    struct incoming *incoming; /* what was fetched: first that which somebody has to agree to */
+    size_t n, n_asking;
 };
 
 /* The packages are the sync's. */
 static void syncing_free(struct syncing *s)
 {
-    for (size_t i = 0; i < s->n_asking; i++)
-        s->asking[i].job.package = NULL;
-    incoming_free(s->asking, s->n_asking);
-    free(s->asking);
+    for (size_t i = 0; i < s->n; i++)
+        s->incoming[i].job.package = NULL;
+    incoming_free(s->incoming, s->n);
+    free(s->incoming);
     ml_sync_free(s->sync);
 }
 
@@ -174,39 +174,46 @@ static int fetch(struct syncing *s, struct progress *progress)
     return status < 0 ? step_failed(s) : 0;
 }
 
-/* What is locked was agreed to. */
-static int asking_find(struct syncing *s)
+static int incoming_add(struct syncing *s, const struct ml_sync_plugin *p)
+{
+    struct incoming *one = &s->incoming[s->n];
+    one->job.request = s->request.how;
+    one->job.package = (struct ml_package *)p->package;
+    one->name = p->name;
+    one->agreed = !p->asks; /* by the lock */
+    s->n++;
+    return ml_key_from_uuid(p->uuid, &one->key, &s->in->err) < 0 ? failed(s->in) : 0;
+}
+
+static int incoming_find(struct syncing *s)
 {
     const struct ml_sync_plugin *p;
     size_t n = 0;
     while (ml_sync_plugin(s->sync, n) != NULL)
         n++;
-    s->asking = calloc(n + 1, sizeof *s->asking);
-    if (s->asking == NULL)
+    s->incoming = calloc(n + 1, sizeof *s->incoming);
+    if (s->incoming == NULL)
         return ml_error_memory(&s->in->err), failed(s->in);
-    for (size_t i = 0; (p = ml_sync_plugin(s->sync, i)) != NULL; i++) {
-        struct incoming *one = &s->asking[s->n_asking];
-        if (!p->asks)
-            continue;
-        one->job.request = s->request.how;
-        one->job.package = (struct ml_package *)p->package;
-        one->name = p->name;
-        if (ml_key_from_uuid(p->uuid, &one->key, &s->in->err) < 0)
-            return failed(s->in);
-        s->n_asking++;
+    for (int asks = 1; asks >= 0; asks--) {
+        for (size_t i = 0; (p = ml_sync_plugin(s->sync, i)) != NULL; i++)
+            if (p->package != NULL && p->asks == asks && incoming_add(s, p) != 0)
+                return failed(s->in);
+        s->n_asking = asks ? s->n : s->n_asking;
     }
     return 0;
 }
 
 static int agree(struct syncing *s)
 {
-    int status = asking_find(s);
+    int status = incoming_find(s);
     if (status == 0)
-        status = incoming_compare(s->in, s->asking, s->n_asking);
+        status = incoming_compare(s->in, s->incoming, s->n_asking);
     if (status == 0)
-        status = incoming_show(s->in, s->asking, s->n_asking);
+        status = incoming_show(s->in, s->incoming, s->n_asking);
+    if (status == 0)
+        status = incoming_retired(s->in, s->incoming, s->n);
     if (status == 0 && !s->request.look_only)
-        status = incoming_agree(s->in, s->asking, s->n_asking);
+        status = incoming_agree(s->in, s->incoming, s->n_asking);
     return status;
 }
 
