@@ -27,9 +27,9 @@ class Handler(socketserver.BaseRequestHandler):
             while block := self.request.recv(65536):
                 program.stdin.write(block)
                 program.stdin.flush()
-        except OSError:
-            pass
-        program.stdin.close()
+            program.stdin.close()
+        except (OSError, ValueError):
+            pass  # it has ended
 
     def handle(self):
         with open(ROOT + "/connections", "a") as log:
