@@ -114,7 +114,8 @@ static int changes_read(struct merge *m, const void *data, size_t n)
         return ml_error_set(m->err, ML_DATA, "bad_repository", "what was fetched is damaged");
     if (*m->head->name == '\0')
         return index_none(m->err, "there is no " INDEX_TOP);
-    qsort(m->change, m->n, sizeof *m->change, change_compare);
+    if (m->n > 1)
+        qsort(m->change, m->n, sizeof *m->change, change_compare);
     for (size_t i = 1; i < m->n; i++)
         if (strcmp(m->change[i - 1].key, m->change[i].key) == 0)
             return ml_error_set(m->err, ML_DATA, "bad_index", "'%s' is there twice",

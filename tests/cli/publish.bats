@@ -76,14 +76,14 @@ refused() {
 }
 
 @test "publish: one of several plugins of a repository, and by URL@TAG" {
-    plugin_make p/plugins/text text 0.2.0
+    plugin_make p/plugins/lamp lamp 0.2.0
     repo_commit p v0.2.0
-    ml publish p/plugins/text --index clone --url "$url" --json
+    ml publish p/plugins/lamp --index clone --url "$url" --json
     assert_ok
     assert_equal "$(json '.data|[.name, .version, .tag, .path, .tests, .dry_run]|tojson')" \
-        '["text","0.2.0","v0.2.0","te/xt/text.json",1,false]'
-    assert_equal "$(file_of text | jq -r .path)" plugins/text
-    assert_equal "$(file_of text | jq -r '.versions[0].tree')" "$(git -C p rev-parse v0.2.0:plugins/text)"
+        '["lamp","0.2.0","v0.2.0","la/mp/lamp.json",1,false]'
+    assert_equal "$(file_of lamp | jq -r .path)" plugins/lamp
+    assert_equal "$(file_of lamp | jq -r '.versions[0].tree')" "$(git -C p rev-parse v0.2.0:plugins/lamp)"
     ml publish "$url@v1.0.0" --index clone
     assert_ok
     assert_equal "$(file_of math | jq -r .git)" "$url"
