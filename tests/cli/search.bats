@@ -107,10 +107,10 @@ jsonb second"
         mkdir -p "${file%/*}"
         jq -c --arg n "p$n" --arg d "$long end" '.name = $n | .description = $d' "i/$(index_file json)" >"$file"
     done
+    text=$(<"i/$(index_file json)")
+    mkdir -p j/q{1..9}/{00..99}
     for n in {100..999}; do
-        file=j/$(index_file "q$n")
-        mkdir -p "${file%/*}"
-        sed "s/\"json\"/\"q$n\"/" "i/$(index_file json)" >"$file"
+        printf '%s\n' "${text/\"json\"/\"q$n\"}" >"j/q${n:0:1}/${n:1}/q$n.json"
     done
     git -C j add -A
     git -C j commit -q -m many
