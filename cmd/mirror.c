@@ -137,8 +137,12 @@ static int fetch_all(struct mirroring *m, const char *dir)
     json_key(&in->data, "repositories");
     json_open(&in->data, '[');
     for (size_t i = 0; i < m->n; i++) {
-        if (was_fetched(m, i) || fetch_one(m, dir, &m->wish[i]) == 0)
+        if (was_fetched(m, i))
             continue;
+        if (fetch_one(m, dir, &m->wish[i]) == 0) {
+            m->failures.done++;
+            continue;
+        }
         if (in->err.status > ML_SIGNAL)
             return failed_or_signalled(in);
         failures_add(&m->failures, in);

@@ -133,6 +133,12 @@ installs() {
     [ "$status" -ne 0 ]
     assert_stderr_has "cannot fetch '$one'"
     installs "file://$PWD/repos/two"
+    ml mirror --json m $one "file://$PWD/repos/two" # and is told
+    [ "$status" -ne 0 ]
+    assert_equal "$(json '.data.repositories|map(.source)|join(" ")')" "file://$PWD/repos/two"
+    ml mirror --json m $one
+    [ "$status" -ne 0 ]
+    assert_equal "$(json .data)" null
 }
 
 @test "mirror: a place on this machine is known by its name, when it is gone" {
