@@ -1,7 +1,9 @@
 /* modload retire: versions that nobody should take any more. */
-#include <stdio.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "base/error.h"
+#include "cmd/incoming.h"
 #include "cmd/index.h"
 
 int commit_options(struct invocation *in, struct ml_index_commit *ret)
@@ -14,11 +16,21 @@ int commit_options(struct invocation *in, struct ml_index_commit *ret)
     return 0;
 }
 
+/* What was in the file before is whatever somebody has pushed. */
+static void put_lines(struct invocation *in, char *lines)
+{
+    for (char *line; (line = strsep(&lines, "\n")) != NULL;)
+        if (lines != NULL || *line != '\0') {
+            put_plain(&in->text, line, SIZE_MAX);
+            buf_char(&in->text, '\n');
+        }
+}
+
 void put_change(struct invocation *in, const struct ml_index_change *change,
                 const struct ml_index_commit *how)
 {
     if (how->dry_run)
-        buf_str(&in->text, change->lines ? change->lines : "");
+        put_lines(in, change->lines);
     else if (*change->commit != '\0')
         buf_fmt(&in->text, "%s\n", change->commit);
     if (*change->commit != '\0')

@@ -86,6 +86,8 @@ static const char *text_check(const char **at, const char *end)
             depth--;
         else if (c == '\0')
             wrong = "a NUL";
+        else if ((unsigned char)c < ' ' && c != '\t' && c != '\n' && c != '\r')
+            wrong = "a control character"; /* cJSON takes all of them for blanks */
         if (wrong != NULL)
             return wrong;
     }

@@ -50,6 +50,19 @@ file_of() {
     git -C clone fsck --strict
 }
 
+@test "retire --dry-run: what the file had before is shown, and does nothing to a terminal" {
+    sed -i 's/^{/{\t/' "clone/$(index_file math)"
+    git -C clone commit -q -a -m tab
+    ml retire math 1.0.0 --reason other --message m --index clone --dry-run
+    assert_ok
+    assert_stdout_has '-{\x09"name"'
+    sed -i 's/^{/{\x1b[2J/' "clone/$(index_file math)"
+    git -C clone commit -q -a -m escape
+    ml retire math 1.0.0 --reason other --message m --index clone --dry-run
+    assert_exit 65
+    assert_stderr_has "a control character"
+}
+
 @test "retire: what there is not, and what is not said" {
     for words in "1.0.0 --message m" "1.0.0 --reason whim --message m" "1.0.0 --reason other" "1.0.0 --reason other --message="; do
         # shellcheck disable=SC2086
