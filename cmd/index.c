@@ -1,5 +1,6 @@
 /* modload index: which indexes of plugins are followed, and their local copies. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -130,15 +131,19 @@ static int take_out(struct invocation *in)
 }
 
 struct names {
-    char name[64][ML_NAME_SIZE];
+    struct invocation *in;
+    char (*name)[ML_NAME_SIZE];
     size_t n;
 };
 
 static int name_take(const struct ml_index *index, void *arg)
 {
     struct names *names = arg;
-    if (names->n < sizeof names->name / sizeof *names->name)
-        strcpy(names->name[names->n++], index->name);
+    void *more = realloc(names->name, (names->n + 1) * sizeof *names->name);
+    if (more == NULL)
+        return ml_error_memory(&names->in->err);
+    names->name = more;
+    strcpy(names->name[names->n++], index->name);
     return 0;
 }
 
@@ -158,25 +163,33 @@ static int update_one(struct invocation *in, const char *name)
     return 0;
 }
 
+static void update_counted(struct invocation *in, const char *name, struct failures *failures)
+{
+    if (update_one(in, name) == 0)
+        failures->done++;
+    else
+        failures_add(failures, in);
+}
+
 /* One that cannot be reached keeps none of the others from what is new. */
 static int update(struct invocation *in)
 {
-    struct names names = {.n = 0};
+    struct names all = {.in = in};
     struct failures failures = {0};
-    for (int i = 1; i < in->n_args && names.n < sizeof names.name / sizeof *names.name; i++)
-        snprintf(names.name[names.n++], ML_NAME_SIZE, "%s", in->args[i]);
-    if (in->n_args == 1 && ml_indexes(name_take, &names, &in->err) < 0)
+    if (in->n_args == 1 && ml_indexes(name_take, &all, &in->err) < 0) {
+        free(all.name);
         return failed(in);
-    if (names.n == 0)
+    }
+    if (in->n_args == 1 && all.n == 0)
         note("no index is followed: modload index add URL");
     json_open(&in->data, '{');
     json_key(&in->data, "indexes");
     json_open(&in->data, '[');
-    for (size_t i = 0; i < names.n; i++)
-        if (update_one(in, names.name[i]) == 0)
-            failures.done++;
-        else
-            failures_add(&failures, in);
+    for (int i = 1; i < in->n_args; i++)
+        update_counted(in, in->args[i], &failures);
+    for (size_t i = 0; i < all.n; i++)
+        update_counted(in, all.name[i], &failures);
+    free(all.name);
     json_close(&in->data, ']');
     json_close(&in->data, '}');
     int status = failures_end(&failures, in);

@@ -273,6 +273,19 @@ hostile() {
     assert_ok
 }
 
+@test "index update: however many there are" {
+    mkdir -p "$HOME/.config/modload"
+    jq -n --arg url "$PWD/i" '{indexes: [range(70) | {name: "i\(.)", url: $url}]}' >"$HOME/.config/modload/indexes.json"
+    index_plugin i math 1.0.0
+    ml index update --json
+    assert_ok
+    assert_equal "$(json '.data.indexes|map(.name)|.[0], .[69], length' | tr '\n' ' ')" "i0 i69 70 "
+    # shellcheck disable=SC2046
+    ml index update --json $(seq -f i%g 0 69)
+    assert_ok
+    assert_equal "$(json '.data.indexes|map(.name)|.[69], length' | tr '\n' ' ')" "i69 70 "
+}
+
 @test "index: what a killed update has left is swept, and two at a time wait for each other" {
     ml index add i
     mkdir "$HOME/.cache/modload/index/.0123456789abcdef"
