@@ -42,6 +42,10 @@ static void note_update(const struct ml_index *index)
     note("%s: %llu plugin%s, %llu new, %llu changed", index->name,
          (unsigned long long)index->plugins, index->plugins == 1 ? "" : "s",
          (unsigned long long)index->added, (unsigned long long)index->changed);
+    if (index->was_damaged)
+        note("%s: its copy was damaged, and was made anew: whether the index was rewritten since "
+             "cannot be told",
+             index->name);
 }
 
 /* ---- progress, on a terminal, when it takes long ---- */

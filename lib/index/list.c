@@ -177,15 +177,28 @@ static int list_write(int dirfd, const struct index_list *list, struct ml_error 
     return 0;
 }
 
+static int name_is_free_in(const struct index_list *list, const char *name, struct ml_error *err)
+{
+    const struct index_item *other = item_named(list, name);
+    if (other == NULL)
+        return 0;
+    ml_error_set(err, ML_REFUSED, "name_taken", "an index is called '%s' already: %s", other->name,
+                 other->url);
+    return ml_error_hint(err, "give this one another name: --name N");
+}
+
+int index_name_free(const char *name, struct ml_error *err)
+{
+    ARENA_AUTO a = ARENA_INIT;
+    struct index_list list;
+    return index_list_read(&a, &list, err) < 0 ? -1 : name_is_free_in(&list, name, err);
+}
+
 static int item_add(struct arena *a, struct index_list *list, const char *name, const char *url,
                     struct ml_error *err)
 {
-    const struct index_item *other = item_named(list, name);
-    if (other != NULL) {
-        ml_error_set(err, ML_REFUSED, "name_taken", "an index is called '%s' already: %s",
-                     other->name, other->url);
-        return ml_error_hint(err, "give this one another name: --name N");
-    }
+    if (name_is_free_in(list, name, err) < 0)
+        return -1;
     list->items = arena_grow(a, list->items, list->n, sizeof *list->items);
     if (list->items == NULL)
         return ml_error_memory(err);

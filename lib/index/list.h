@@ -27,6 +27,10 @@ int index_list_read(struct arena *a, struct index_list *ret, struct ml_error *er
 const struct index_item *index_list_find(const struct index_list *list, const char *name,
                                          struct ml_error *err);
 
+/* Whether no index is followed by this name. 0; -1 and ML_REFUSED ("name_taken") and the errors of
+ * index_list_read(). */
+int index_name_free(const char *name, struct ml_error *err);
+
 /* Adds an item, or takes the one of this name out when `url` is null, under a lock. 0; -1 and
  * ML_REFUSED ("name_taken"), ML_NO_INPUT, ML_CANT_CREATE, ML_IO and the errors above. */
 int index_list_change(const char *name, const char *url, struct ml_error *err);

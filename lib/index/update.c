@@ -162,6 +162,14 @@ static int copy_publish(struct update *u, const char *name)
     return 0;
 }
 
+/* 0, or -1 with errno. */
+static int copy_unlink(int dirfd, const char *name)
+{
+    char file[INDEX_COPY_NAME_SIZE];
+    index_copy_name(name, file);
+    return unlinkat(dirfd, file, 0) < 0 && errno != ENOENT ? -1 : 0;
+}
+
 /* ---- all of them ---- */
 
 /* What a killed update has left: nobody else is here. */
@@ -249,7 +257,8 @@ static int name_check(const char *name, struct ml_error *err)
 }
 
 /* It is followed when its copy is whole; who is killed between the two has followed nothing, and a
- * copy too many. */
+ * copy too many. The name is looked up first: the copy of one that is followed by it must stay. All
+ * who change the list hold the lock of the copies. */
 static int add(struct update *u, const char *name, struct ml_index *ret)
 {
     int made = update_make(u, ret);
@@ -257,8 +266,12 @@ static int add(struct update *u, const char *name, struct ml_index *ret)
         return -1;
     snprintf(ret->name, sizeof ret->name, "%s", name ? name : u->head->name);
     snprintf(ret->url, sizeof ret->url, "%s", u->url);
-    if (index_list_change(ret->name, u->url, u->err) < 0 || copy_publish(u, ret->name) < 0)
+    if (index_name_free(ret->name, u->err) < 0 || copy_publish(u, ret->name) < 0)
         return -1;
+    if (index_list_change(ret->name, u->url, u->err) < 0) {
+        (void)copy_unlink(u->dirfd, ret->name); /* one too many harms nobody */
+        return -1;
+    }
     return retired_write(u->dirfd, u->err);
 }
 
@@ -280,13 +293,15 @@ int ml_index_add(const char *url, const char *name, const struct ml_index_fetch 
     return status;
 }
 
-/* A copy that is damaged is made anew, as one that is not there. */
-static int before_open(struct update *u, const struct index_item *item)
+/* A copy that is damaged is made anew, as one that is not there. What was published before is not
+ * known then. */
+static int before_open(struct update *u, const struct index_item *item, struct ml_index *ret)
 {
     struct ml_error problem = ML_ERROR_INIT;
     if (index_item_open(u->dirfd, item, &u->before, &problem) >= 0)
         return 0;
-    if (problem.status == ML_DATA)
+    ret->was_damaged = problem.status == ML_DATA;
+    if (ret->was_damaged)
         return 0;
     if (u->err != NULL)
         *u->err = problem;
@@ -297,8 +312,10 @@ static int update_one(int dirfd, const struct index_item *item, const struct ml_
                       struct ml_index *ret, struct ml_error *err)
 {
     struct update u = {.dirfd = dirfd, .url = item->url, .how = how, .fd = -1, .err = err};
-    int made = before_open(&u, item) < 0 ? -1 : update_make(&u, ret);
-    if (made > 0 && (copy_publish(&u, item->name) < 0 || retired_write(dirfd, err) < 0))
+    int made = before_open(&u, item, ret) < 0 ? -1 : update_make(&u, ret);
+    if (made > 0 && copy_publish(&u, item->name) < 0)
+        made = -1;
+    if (made >= 0 && retired_write(dirfd, err) < 0) /* the last one may have been killed before */
         made = -1;
     update_done(&u);
     if (made >= 0)
@@ -329,13 +346,11 @@ int ml_index_update(const char *name, const struct ml_index_fetch *how, struct m
 
 int ml_index_remove(const char *name, struct ml_error *err)
 {
-    char file[INDEX_COPY_NAME_SIZE];
     static const struct ml_index_fetch how = {.wait_ms = 10000, .cancel_fd = -1};
     AUTO_CLOSE int dirfd = index_cache_open(err);
     if (dirfd < 0 || lock_take(dirfd, &how, err) < 0 || index_list_change(name, NULL, err) < 0)
         return -1;
-    index_copy_name(name, file);
-    if (unlinkat(dirfd, file, 0) < 0 && errno != ENOENT)
+    if (copy_unlink(dirfd, name) < 0)
         return ml_error_errno(err, 0, errno, "cannot remove the copy");
     return retired_write(dirfd, err);
 }

@@ -3,6 +3,7 @@
 # rewritten is not taken.
 
 load helpers
+load registry
 load repos
 
 setup() {
@@ -244,8 +245,14 @@ hostile() {
     assert_exit 65
     assert_stderr_has "the local copy of the index is damaged"
     assert_stderr_has "modload index update"
+    index_plugin i math 1.0.0 -- '.versions[0].commit = ("f" * 40)'
     ml index update
     assert_ok
+    assert_stderr_has "main: its copy was damaged"
+    assert_stderr_has "whether the index was rewritten since cannot be told"
+    ml index update
+    assert_ok
+    assert_stderr "modload: main: 1 plugin, 0 new, 0 changed"
     ml search math
     assert_ok
     rm "$HOME/.cache/modload/index/main.copy" # it is a cache
@@ -300,6 +307,55 @@ hostile() {
     assert_stderr_has "another modload is updating indexes"
     echo >held
     wait
+}
+
+@test "index: what is retired is known again after an update that was killed" {
+    index_plugin i math 1.0.0
+    ml index add i
+    assert_ok
+    index_plugin i math 1.0.0 -- '.versions[0].retired = {reason: "other", message: "m", date: "2026-11-27T00:00:00Z"}'
+    ml index update
+    assert_ok
+    cp "$HOME/.cache/modload/index/retired" whole
+    rm "$HOME/.cache/modload/index/retired" # as before the copy that says so
+    ml index update
+    assert_ok
+    cmp "$HOME/.cache/modload/index/retired" whole
+    echo stale >"$HOME/.cache/modload/index/retired"
+    chmod 600 "$HOME/.cache/modload/index/retired"
+    ml index update
+    assert_ok
+    cmp "$HOME/.cache/modload/index/retired" whole
+}
+
+@test "index add: killed in the midst, it has followed nothing, or an index with its copy" {
+    index_plugin i math 1.0.0
+    killed=0
+    for call in renameat fsync; do
+        for n in 1 2 3 4; do
+            rm -rf "$HOME"
+            mkdir "$HOME"
+            killed_at $call $n index add i || break
+            killed=$((killed + 1))
+            ml index list
+            [ -z "$output" ] || assert_stdout "main  $PWD/i  1  $(git -C i rev-parse HEAD)"
+            [ -n "$output" ] || ml index add i
+            assert_ok
+            ml search math
+            assert_ok
+        done
+    done
+    [ $killed -ge 3 ] || fail "killed $killed times only"
+}
+
+@test "index add: the copy of one that has the name stays" {
+    index_make j main
+    index_plugin i math 1.0.0
+    ml index add i
+    before=$(sha256sum "$HOME/.cache/modload/index/main.copy")
+    ml index add j
+    assert_exit 77
+    assert_equal "$(sha256sum "$HOME/.cache/modload/index/main.copy")" "$before"
 }
 
 @test "index: verbs and their arguments" {

@@ -36,6 +36,8 @@ struct ml_index {
     char commit[ML_INDEX_COMMIT_SIZE]; /* of the local copy; "" when there is none */
     uint64_t plugins;                  /* in the copy */
     uint64_t added, changed;           /* plugins, by ml_index_add() and ml_index_update() */
+    bool was_damaged; /* ml_index_update() made the copy anew, and could not tell whether what was
+                         published before is still as it was */
 };
 
 /* How a fetch may go on. */
