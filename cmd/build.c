@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/scope.h"
+#include "modload/install.h"
 #include "modload/transfer.h"
 
 /* A minute is long for a plugin and short for a person who waits. What comes through a pipe is held
@@ -148,7 +149,7 @@ static int pack_file(struct invocation *in, struct ml_pack *pack,
     if (origin == NULL || *is->origin == '\0')
         return 0;
     free(*origin);
-    *origin = strdup(is->origin);
+    *origin = ml_origin_claimed(is->origin);
     return *origin ? 0 : ml_error_memory(&in->err);
 }
 

@@ -146,6 +146,7 @@ static int before_fetch(struct invocation *in, struct incoming *i)
     request.commit = origin.commit;
     request.tag = request.tree = request.digest = NULL;
     request.offline = true;
+    request.progress = NULL;
     if (now->git && strcmp(now->commit, origin.commit) != 0 &&
         ml_package_fetch(in->ctx, &request, &i->before, NULL) < 0)
         i->before = NULL;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/size.h"
+#include "base/unseen.h"
 #include "cmd/incoming.h"
 
 enum { TEXT_MAX = 400, CHANGES_MAX = 12 };
@@ -12,11 +13,14 @@ enum { TEXT_MAX = 400, CHANGES_MAX = 12 };
 void put_plain(struct buf *out, const char *text, size_t max)
 {
     size_t n = 0;
-    for (const unsigned char *p = (const unsigned char *)text; *p != '\0' && n < max; p++, n++)
-        if (*p < ' ' || *p == 0x7f)
-            buf_fmt(out, "\\x%02x", *p);
-        else
-            buf_char(out, (char)*p);
+    while (text[n] != '\0' && n < max) {
+        size_t unseen = unseen_at(text + n);
+        for (size_t i = 0; i < unseen; i++)
+            buf_fmt(out, "\\x%02x", (unsigned char)text[n + i]);
+        if (unseen == 0)
+            buf_char(out, text[n]);
+        n += unseen ? unseen : 1;
+    }
     if (text[n] != '\0')
         buf_str(out, "...");
 }
@@ -72,12 +76,16 @@ static void put_source(struct buf *out, const struct ml_package_info *p)
     line(out, "commit", buf_text(&text));
 }
 
+/* A line for each, whole: what is cut off would be agreed to unseen. */
 static void put_capabilities(struct buf *out, const struct ml_package_info *p)
 {
-    BUF_AUTO text = BUF_INIT;
-    for (size_t i = 0; i < p->n_capabilities; i++)
-        buf_fmt(&text, "%s%s", i ? ", " : "", p->capabilities[i]);
-    line(out, "capabilities", text.len > 0 ? buf_text(&text) : "none");
+    if (p->n_capabilities == 0)
+        line(out, "capabilities", "none");
+    for (size_t i = 0; i < p->n_capabilities; i++) {
+        buf_fmt(out, "  %-13s ", i == 0 ? "capabilities" : "");
+        put_plain(out, p->capabilities[i], SIZE_MAX);
+        buf_char(out, '\n');
+    }
 }
 
 static void put_changes(struct buf *out, const struct incoming *i)
@@ -93,6 +101,12 @@ static void put_changes(struct buf *out, const struct incoming *i)
         line(out, "new license", buf_text(&text));
     }
     buf_reset(&text);
+    if (before->signature != now->signature) {
+        buf_fmt(&text, "%s, was %s", signature_word(now->signature),
+                signature_word(before->signature));
+        line(out, "new signature", buf_text(&text));
+        buf_reset(&text);
+    }
     buf_fmt(&text, "%zu file%s since %.12s", i->n_changes, i->n_changes == 1 ? "" : "s",
             before->commit);
     line(out, "changed", buf_text(&text));

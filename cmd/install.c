@@ -1,4 +1,5 @@
 /* modload install: a plugin from where it is published, in steps that can be seen. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,6 +8,8 @@
 #include "base/scope.h"
 #include "cmd/incoming.h"
 #include "modload/index.h"
+
+enum { REF_SIZE = 256 }; /* a ref, or a range, as fetches take them */
 
 /* The entry that is meant: one that there is, by any of its words, or a new one, by its key. */
 int key_given(struct invocation *in, const char *word, struct ml_key *ret)
@@ -60,10 +63,17 @@ static bool is_index_name(const char *word, char name[ML_NAME_SIZE])
            access(name, F_OK) < 0;
 }
 
+/* "1.2.3" alone is the name of a tag for a fetch, and a range here. */
+static void range_ref(const char *range, char ref[REF_SIZE])
+{
+    range += strspn(range, " ,");
+    snprintf(ref, REF_SIZE, "%s%s", *range >= '0' && *range <= '9' ? "=" : "", range);
+}
+
 /* What the index says that it must be is made sure of as what a lock says. What was asked for is
  * kept as the range, so that an update stays in it. */
-static int find_by_name(struct invocation *in, const char *name, struct ml_package_request *request,
-                        struct ml_index_found **ret)
+static int find_by_name(struct invocation *in, const char *name, char ref[REF_SIZE],
+                        struct ml_package_request *request, struct ml_index_found **ret)
 {
     const char *range = strchr(in->args[0], '@');
     const struct ml_index_query query = {.name = name,
@@ -81,7 +91,8 @@ static int find_by_name(struct invocation *in, const char *name, struct ml_packa
     const struct ml_index_found *found = *ret;
     note("%s %s, by the index %s: %s", found->name, found->version, found->index, found->git);
     request->source = found->git;
-    request->ref = range ? range + 1 : "*";
+    range_ref(range ? range + 1 : "*", ref);
+    request->ref = ref;
     request->path = found->path;
     request->commit = found->commit;
     request->tag = found->tag;
@@ -92,7 +103,7 @@ static int find_by_name(struct invocation *in, const char *name, struct ml_packa
 
 static int run(struct invocation *in)
 {
-    char name[ML_NAME_SIZE];
+    char name[ML_NAME_SIZE], ref[REF_SIZE];
     struct ml_index_found *found = NULL;
     struct incoming one = {.name = option_value(in, "name", NULL)};
     int status = incoming_options(in, &one.job.request);
@@ -108,7 +119,7 @@ static int run(struct invocation *in)
     bool by_name = is_index_name(in->args[0], name);
     if (!by_name && option_given(in, "index"))
         return usage_error(in, "install: --index goes with the name of a plugin");
-    status = by_name ? find_by_name(in, name, &one.job.request, &found) : 0;
+    status = by_name ? find_by_name(in, name, ref, &one.job.request, &found) : 0;
     if (status == 0)
         status = install(in, &one);
     incoming_free(&one, 1);

@@ -20,7 +20,8 @@ struct packed {
     const char *file;
     struct ml_pack *pack;
     const struct ml_pack_info *is;
-    char *origin; /* what the pack says, else the file's own path */
+    char *origin;   /* what the pack says, else the file's own path */
+    char *recorded; /* the same, as what is only said */
     struct incoming one;
 };
 
@@ -29,6 +30,7 @@ static void packed_free(struct packed *p)
     incoming_free(&p->one, 1);
     ml_pack_close(p->pack);
     free(p->origin);
+    free(p->recorded);
 }
 
 /* ---- what it is ---- */
@@ -38,8 +40,9 @@ static int origin_find(struct packed *p)
     p->origin = *p->is->origin ? strdup(p->is->origin) : realpath(p->file, NULL);
     if (p->origin == NULL)
         return ml_error_errno(&p->in->err, 0, errno, "cannot tell where '%s' is", p->file);
-    p->one.from = p->origin;
-    return 0;
+    p->recorded = ml_origin_claimed(p->origin);
+    p->one.from = p->recorded;
+    return p->recorded ? 0 : ml_error_memory(&p->in->err);
 }
 
 /* Where nobody names one, the entry is that of the place where the plugin came from first. */

@@ -9,22 +9,26 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/unseen.h"
 #include "cmd/command.h"
 #include "cmd/crash.h"
 
 /* One line, whatever a plugin or a path put into it: control characters could move the cursor of a
- * terminal or fake another message. Bytes from 0x80 pass: they are letters in UTF-8. One write(2),
+ * terminal or fake another message. One write(2),
  * so that lines of several processes do not mix (as long as a pipe's buffer takes them: pipe(7),
  * PIPE_BUF). */
 static void put_text(const char *before, const char *text, const char *behind, bool lines)
 {
     BUF_AUTO line = BUF_INIT;
     buf_str(&line, before);
-    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
-        if ((*p < 0x20 || *p == 0x7f) && (*p != '\n' || !lines))
-            buf_fmt(&line, "\\x%02x", *p);
-        else
-            buf_char(&line, (char)*p);
+    while (*text != '\0') {
+        size_t unseen = lines && *text == '\n' ? 0 : unseen_at(text);
+        for (size_t i = 0; i < unseen; i++)
+            buf_fmt(&line, "\\x%02x", (unsigned char)text[i]);
+        if (unseen == 0)
+            buf_char(&line, *text);
+        text += unseen ? unseen : 1;
+    }
     buf_str(&line, behind);
     if (!line.failed)
         fs_write_all(STDERR_FILENO, line.data,

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/scope.h"
+#include "base/unseen.h"
 
 enum { SHOWN_MAX = 200 };
 
@@ -41,31 +42,11 @@ int path_write_failed(const char *path, struct ml_error *err)
 
 /* ---- what a name may be ---- */
 
-/* Control characters, and characters that nobody sees: with those that turn the direction of
- * writing a name reads as another (CVE-2021-42574), and with those that HFS+ passes over it is
- * another (CVE-2014-9390). All of them have two or three bytes. */
 static bool has_unseen(const char *path)
 {
-    static const struct {
-        const char *lead, *from, *to;
-    } ranges[] = {
-        {"\xc2", "\x80", "\x9f"},     /* U+0080 to 009F: C1 controls */
-        {"\xe2\x80", "\x8b", "\x8f"}, /* U+200B to 200F: zero width, direction */
-        {"\xe2\x80", "\xa8", "\xae"}, /* U+2028 to 202E: line ends, direction */
-        {"\xe2\x81", "\xa0", "\xaf"}, /* U+2060 to 206F: joiners, direction */
-        {"\xef\xbb", "\xbf", "\xbf"}, /* U+FEFF: byte order mark */
-    };
-    for (const char *p = path; *p != '\0'; p++) {
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
+    for (; *path != '\0'; path++)
+        if (unseen_at(path) > 0)
             return true;
-        for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
-            size_t n = strlen(ranges[i].lead);
-            if (strncmp(p, ranges[i].lead, n) == 0 &&
-                (unsigned char)p[n] >= (unsigned char)*ranges[i].from &&
-                (unsigned char)p[n] <= (unsigned char)*ranges[i].to)
-                return true;
-        }
-    }
     return false;
 }
 

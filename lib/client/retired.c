@@ -96,6 +96,8 @@ static bool is_escaped(unsigned char c)
 static bool origin_is(const char *origin, struct part git)
 {
     static const char digits[] = "0123456789ABCDEF";
+    if (strncmp(origin, "pack+", 5) == 0) /* it says so, and is warned of as what it says */
+        origin += 5;
     if (strncmp(origin, "git+", 4) != 0)
         return false;
     origin += 4;

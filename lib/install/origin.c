@@ -11,7 +11,8 @@
 #include "fetch/source.h"
 #include "modload/install.h"
 
-#define SCHEME "git+"
+#define SCHEME  "git+"
+#define CLAIMED "pack+"
 
 void ml_origin_done(struct ml_origin *origin)
 {
@@ -60,6 +61,19 @@ char *ml_origin_format(const struct ml_origin *origin)
     buf_char(&out, '#');
     put_escaped(&out, origin->commit);
     return buf_steal(&out);
+}
+
+char *ml_origin_claimed(const char *text)
+{
+    BUF_AUTO out = BUF_INIT;
+    buf_fmt(&out, "%s%s", strncmp(text, SCHEME, strlen(SCHEME)) == 0 ? CLAIMED : "", text);
+    return buf_steal(&out);
+}
+
+const char *ml_origin_claim(const char *text)
+{
+    size_t n = strlen(CLAIMED);
+    return strncmp(text, CLAIMED, n) == 0 ? text + n : text;
 }
 
 /* ---- reading ---- */

@@ -39,7 +39,7 @@ static bool is_repository(const char *path)
 }
 
 /* RFC 8089 section 2, for a path that is there. */
-static void url_of_path(const char *path, char url[3 * SOURCE_URL_MAX])
+static void url_of_path(const char *path, char *url)
 {
     size_t n = (size_t)sprintf(url, "file://");
     for (const unsigned char *p = (const unsigned char *)path; *p != '\0'; p++) {
@@ -259,7 +259,8 @@ static int fetch_pinned(struct fetch_request *order, const struct ml_package_req
     order->offline = true;
     bool cached = fetch_source(order, dirfd, ret, &why) == 0;
     order->offline = offline;
-    if (!cached && why.status == ML_NO_INPUT && !offline && !local) {
+    bool missing = why.status == ML_NO_INPUT || strcmp(why.code, "bad_repository") == 0;
+    if (!cached && missing && !offline && !local) { /* a damaged cache is made anew by that */
         why = (struct ml_error)ML_ERROR_INIT;
         fetch_source(order, dirfd, ret, &why);
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/json-scan.h"
@@ -20,6 +21,10 @@
 /* The worker of somebody who was killed goes by itself: its session has ended with him, and until
  * he has opened that it takes some milliseconds. */
 enum { MANIFEST_MAX = 64 << 20, IDLE_MS = 5000, CUT = 400 };
+
+/* How many times as long as one of them all tests of a plugin may take: a manifest has room for a
+ * thousand that hang. */
+enum { ALL_TESTS = 6 };
 
 /* One test, as it stands in the manifest; what is missing has the type JSON_BAD. */
 struct test {
@@ -118,11 +123,13 @@ static bool number_is(const struct ml_value *value, const struct json_slice *exp
 }
 
 /* What JSON has no number for is a text there, as in modload's own answers. */
-static bool text_is(const struct ml_value *value, struct json_slice expect)
+static bool text_is(const struct ml_value *value, const struct json_slice *given)
 {
     char number[NUMBER_TEXT_SIZE];
-    struct json_scan scan = {.p = expect.text, .end = expect.text + expect.size};
-    if (json_scan_value(&scan, &expect) != JSON_STRING)
+    struct json_slice expect;
+    AUTO_FREE char *copy = strndup(given->text, given->size); /* a text is unescaped in place */
+    struct json_scan scan = {.p = copy, .end = copy ? copy + given->size : NULL};
+    if (copy == NULL || json_scan_value(&scan, &expect) != JSON_STRING)
         return false;
     if (value->type == ML_VALUE_STRING || value->type == ML_VALUE_BYTES)
         return value->size == expect.size && memcmp(value->data, expect.text, expect.size) == 0;
@@ -164,9 +171,9 @@ static bool value_is(const struct ml_value *value, const struct json_slice *expe
         return expect->type == (value->boolean ? JSON_TRUE : JSON_FALSE);
     case ML_VALUE_STRING:
     case ML_VALUE_BYTES:
-        return text_is(value, *expect) || bytes_are(value, expect);
+        return text_is(value, expect) || bytes_are(value, expect);
     default:
-        return number_is(value, expect) || text_is(value, *expect);
+        return number_is(value, expect) || text_is(value, expect);
     }
 }
 
@@ -259,6 +266,7 @@ struct run {
     struct ml_key key;
     struct ml_session *session;
     int64_t timeout_ms;
+    int64_t deadline_ms; /* of all of them */
     int null;
 };
 
@@ -269,8 +277,10 @@ static int begin(struct run *r, const char *bundle, int cancel_fd, struct ml_err
     const struct ml_session_options options = {
         .stdio = {r->null, r->null, r->null}, .cancel_fd = cancel_fd, .timeout_ms = r->timeout_ms};
     ml_key_generate(&r->key);
-    if (ml_load(r->ctx, &r->key, &how, NULL, err) < 0)
+    if (ml_load(r->ctx, &r->key, &how, NULL, err) < 0) {
+        ml_release(r->ctx, &r->key, ML_RELEASE_NOW, NULL); /* its log */
         return -1;
+    }
     if (ml_session_open(r->ctx, &r->key, &options, &r->session, err) == 0)
         return 0;
     ml_release(r->ctx, &r->key, ML_RELEASE_NOW, NULL);
@@ -308,7 +318,11 @@ static int test_run(struct run *r, const struct test *t, struct buf *why, struct
         return ml_error_memory(err);
     int status = ml_call_read(line.data, line.len, call, &failure);
     if (status == 0) {
-        call->call.timeout_ms = r->timeout_ms;
+        int64_t left = r->deadline_ms - clock_ms();
+        if (r->timeout_ms > 0 && left <= 0)
+            return ml_error_set(err, ML_TIMEOUT, NULL, "its tests take longer than %lld s",
+                                (long long)(r->timeout_ms * ALL_TESTS / 1000));
+        call->call.timeout_ms = r->timeout_ms == 0 || r->timeout_ms < left ? r->timeout_ms : left;
         status = ml_session_call(r->session, &call->call, &value, &failure);
     }
     if (status < 0 && ml_session_over(r->session)) {
@@ -401,6 +415,7 @@ int ml_bundle_test(struct ml_ctx *ctx, const char *bundle, int64_t timeout_ms, i
     struct teller tell = {each, arg, 0};
     AUTO_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     struct run run = {.ctx = ctx, .timeout_ms = timeout_ms, .null = null};
+    run.deadline_ms = clock_ms() + timeout_ms * ALL_TESTS;
     if (manifest_text(ctx, bundle, &text, err) < 0)
         return -1;
     if (tests_find(&text, &tests) < 0)

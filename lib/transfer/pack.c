@@ -12,6 +12,7 @@
 #include "base/limit.h"
 #include "base/scope.h"
 #include "client/context.h"
+#include "modload/install.h"
 #include "modload/transfer.h"
 #include "transfer/bundle.h"
 
@@ -106,6 +107,8 @@ static int head_fill(struct pack *p, struct ml_ctx *ctx, const struct ml_key *ke
     const struct build *b = &p->check->record.build;
     if (ml_entry_origin(ctx, key, p->head.origin, sizeof p->head.origin, p->err) < 0)
         return -1;
+    memmove(p->head.origin, ml_origin_claim(p->head.origin),
+            strlen(ml_origin_claim(p->head.origin)) + 1);
     if (!pack_origin_travels(p->head.origin))
         *p->head.origin = '\0';
     snprintf(p->head.name, sizeof p->head.name, "%s", b->name);

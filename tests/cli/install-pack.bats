@@ -84,6 +84,10 @@ setup() {
     assert_equal "$(json '.data.plugins[0]|[.plugin, .version, .bundle, .source, .binary]|tojson')" \
         "[\"calc\",\"1.0.0\",\"$bundle\",\"git+https://example.org/calc?tag=v1#$commit\",true]"
     first=$(json '.data.plugins[0].uuid')
+    [[ $(modload history "$first") == *" pack+git+https://example.org/calc?tag=v1#$commit" ]]
+    ml outdated # nobody has agreed to what is there
+    assert_ok
+    assert_no_stdout
     sed -i "s|tag=v1|tag=v2|" inside/pack.json
     (cd inside && tar -c --sort=name -- *) | zstd -q >bad
     ml install --yes bad

@@ -277,6 +277,7 @@ int twice(int x) { return 2 * x; }'
     ml install --yes ./calc
     assert_exit 132
     assert_stderr_has "cannot test 'calc'"
+    assert_equal "$(find "$MODLOAD_RUNTIME_DIR" -name '*.log*')" ""
     assert_equal "$(modload list)$(litter)" ""
     modload gc >/dev/null
     assert_equal "$(ls "$MODLOAD_HOME/bundles")" ""
@@ -310,6 +311,8 @@ C
     assert_stderr_has "3 passed, 0 failed"
     expect 0 '{"call":"tenth","expect":0.1},{"call":"none","expect":"nan"},{"call":"word","args":["a\\u00e4"],"expect":"aä"}'
     expect 0 '{"call":"null","expect":null},{"call":"nothing","expect":null},{"call":"bytes","expect":{"base64":"AAH/"}},{"call":"fails","error":"mine"},{"call":"yes"}'
+    expect 65 '{"call":"word","args":["a"],"expect":"b\\u00e4c"}'
+    assert_stderr_has 'word ["a"]: expected "b\u00e4c", got "a"'
     while read -r test; do
         expect 65 "$test"
         assert_stderr_has "expected"
@@ -374,6 +377,16 @@ T
         [[ $stderr != *secret* ]]
     done
     untouched
+}
+
+@test "install: what is shown cannot be made to look like something else" {
+    jq '.description = "\u001b[2J\u009b1A\u202eevil\u200b"' calc/modload.json >new && cp new calc/modload.json
+    git -C calc commit -q -a -m x
+    for to in "" --dry-run; do
+        # shellcheck disable=SC2086
+        ml install $to ./calc
+        [[ $output$stderr == *'description   \x1b[2J\xc2\x9b1A\xe2\x80\xaeevil\xe2\x80\x8b'* ]]
+    done
 }
 
 @test "install: --min-age refuses what is younger" {

@@ -67,12 +67,13 @@ static void texts(void **state)
         const char *text, *shown;
     } cases[] = {
         {"", ""},
-        {"/w/tree", "/w/tree"},
+        {"/w/tree", "x.tgz"},
+        {"in '/w/tree'", "in 'x.tgz'"},
         {"/w/tree/", "x.tgz/"},
         {"a /w/tree/b:1 and /w/tree/c.", "a x.tgz/b:1 and x.tgz/c."},
         {"/w/tree//w/tree/", "x.tgz/x.tgz/"},
     };
-    const struct build b = {.archive = "x.tgz", .unpacked = "/w/tree/"};
+    const struct build b = {.label = "x.tgz", .unpacked = "/w/tree/"};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         BUF_AUTO out = BUF_INIT;
         struct ml_error err = ML_ERROR_INIT;

@@ -55,6 +55,14 @@ int ml_origin_parse(const char *text, struct ml_origin *ret, struct ml_error *er
  * 2.1). The caller frees it; null: memory is out. Any thread. */
 char *ml_origin_format(const struct ml_origin *origin);
 
+/* The origin of what came out of a file that says this of itself: "pack+" before that of a
+ * repository, so that nobody takes it for what was fetched from there, and agreed to. The caller
+ * frees it; null: memory is out. Any thread. */
+char *ml_origin_claimed(const char *text);
+
+/* What it says then; `text` itself, where nothing is only said. */
+const char *ml_origin_claim(const char *text);
+
 /* Frees what it owns, and empties it. An empty one is fine. Any thread, for different ones. */
 void ml_origin_done(struct ml_origin *origin);
 
@@ -261,7 +269,8 @@ struct ml_test_result {
 
 /* Runs the "tests" of a bundle's manifest in a worker of its own, which is gone afterwards: the
  * bundle need not be registered. `each` is told of every test, and may be null; nonzero ends it.
- * Each call has `timeout_ms` (0: none), and so has the start. Returns the number of tests that
+ * Each call has `timeout_ms` (0: none), and so has the start; all of them have six times as long
+ * (ML_TIMEOUT). Returns the number of tests that
  * failed; what `each` returned; or -1 and the errors of ml_load() and ml_session_open(). */
 int ml_bundle_test(struct ml_ctx *ctx, const char *bundle, int64_t timeout_ms, int cancel_fd,
                    int (*each)(const struct ml_test_result *result, void *arg), void *arg,
