@@ -16,8 +16,8 @@ check-cli: ## the tests of the commands
 	$(RUN_TESTS) cli
 check-e2e: ## the whole way, as users go it: given, when, then
 	$(RUN_TESTS) e2e
-check-asan: ## unit and command tests under ASan and UBSan
-	$(RUN_TESTS) asan
+check-asan: ## unit, fuzz and command tests under ASan and UBSan, all of them
+	$(RUN_TESTS) asan asan-all
 coverage: ## which lines the tests reach
 	+@MAKE='$(MAKE)' sh scripts/coverage
 bench: all $(BENCH) $(SCALE) ## measure against a bare program and peers, beside the goals
