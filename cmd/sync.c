@@ -10,7 +10,7 @@
 #include "cmd/progress.h"
 #include "modload/sync.h"
 
-enum { BUILD_MS = 60000, TEST_MS = 10000 };
+enum { BUILD_MS = 60000, TEST_MS = 10000, ORIGIN_TEXT_MAX = 200 };
 
 struct syncing {
     struct invocation *in;
@@ -64,6 +64,23 @@ static const char *state_word(enum ml_sync_state state)
     return words[state];
 }
 
+/* An entry that only has the plugin's UUID. */
+static void put_other(struct json *j, const struct ml_sync_plugin *p)
+{
+    json_key(j, "other");
+    if (p->other == NULL) {
+        json_null(j);
+        return;
+    }
+    json_open(j, '{');
+    json_pair(j, "name", p->other->name);
+    json_pair(j, "plugin", p->other->plugin);
+    json_pair(j, "version", p->other->version);
+    json_pair(j, "bundle", p->other->bundle);
+    json_pair(j, "origin", p->other_origin);
+    json_close(j, '}');
+}
+
 static void put_one(struct json *j, const struct ml_sync_plugin *p)
 {
     json_open(j, '{');
@@ -84,6 +101,7 @@ static void put_one(struct json *j, const struct ml_sync_plugin *p)
     for (size_t i = 0; i < p->n_more; i++)
         json_string(j, p->more[i]);
     json_close(j, ']');
+    put_other(j, p);
     if (p->state == ML_SYNC_GONE) {
         json_key(j, "unregistered");
         json_bool(j, p->unregistered);
@@ -125,11 +143,28 @@ static void put_text(const struct syncing *s)
     }
 }
 
+/* Its origin was written by a stranger. */
+static const char *other_text(const struct ml_sync_plugin *p, struct buf *text)
+{
+    const struct ml_entry *other = p->other;
+    buf_reset(text);
+    buf_fmt(text, "'%s' %s (%s)", *other->name ? other->name : other->plugin, other->version,
+            other->bundle);
+    buf_str(text, *p->other_origin ? " from " : ", nobody knows where from");
+    put_plain(text, p->other_origin, ORIGIN_TEXT_MAX);
+    return buf_text(text);
+}
+
 static void tell_gone(const struct syncing *s)
 {
     const struct ml_sync_plugin *p;
+    BUF_AUTO text = BUF_INIT;
     for (size_t i = 0; (p = ml_sync_plugin(s->sync, i)) != NULL; i++)
-        if (p->state == ML_SYNC_GONE && !p->unregistered)
+        if (p->state == ML_SYNC_GONE && p->other != NULL)
+            note("the project does not name '%s' any more, and what has its UUID is another's and "
+                 "stays: %s is %s; to take it out: modload unregister %s",
+                 p->name, p->uuid, other_text(p, &text), p->uuid);
+        else if (p->state == ML_SYNC_GONE && !p->unregistered)
             note("the project does not name '%s' (%s) any more; if it is registered, it stays: "
                  "modload unregister %s",
                  p->name, p->uuid, p->uuid);
@@ -203,6 +238,39 @@ static int incoming_find(struct syncing *s)
     return 0;
 }
 
+/* What a lock would replace that is not its own. */
+static void tell_others(const struct syncing *s)
+{
+    const struct ml_sync_plugin *p;
+    BUF_AUTO text = BUF_INIT;
+    for (size_t i = 0; (p = ml_sync_plugin(s->sync, i)) != NULL; i++)
+        if (p->state != ML_SYNC_GONE && p->other != NULL)
+            note("'%s' replaces another entry: %s is %s", p->name, p->uuid, other_text(p, &text));
+}
+
+/* Where a lock is all that is gone by, nobody is asked. */
+static int others_check(struct syncing *s)
+{
+    const struct ml_sync_plugin *p;
+    struct invocation *in = s->in;
+    BUF_AUTO text = BUF_INIT;
+    if (!s->request.frozen || s->request.look_only || option_given(in, "yes"))
+        return 0;
+    for (size_t i = 0; (p = ml_sync_plugin(s->sync, i)) != NULL; i++) {
+        if (p->state == ML_SYNC_GONE || p->other == NULL)
+            continue;
+        ml_error_set(&in->err, ML_REFUSED, "other_entry",
+                     "%s: the entry that has its UUID came from elsewhere: %s is %s", p->name,
+                     p->uuid, other_text(p, &text));
+        ml_error_hint(&in->err,
+                      "to replace that entry all the same add --yes; to keep it give "
+                      "'%s' another \"uuid\" in the project, and run modload sync",
+                      p->name);
+        failures_add(&s->failures, in);
+    }
+    return failures_end(&s->failures, in);
+}
+
 static int agree(struct syncing *s)
 {
     int status = incoming_find(s);
@@ -210,6 +278,8 @@ static int agree(struct syncing *s)
         status = incoming_compare(s->in, s->incoming, s->n_asking);
     if (status == 0)
         status = incoming_show(s->in, s->incoming, s->n_asking);
+    if (status == 0)
+        tell_others(s);
     if (status == 0)
         status = incoming_retired(s->in, s->incoming, s->n);
     if (status == 0 && !s->request.look_only)
@@ -224,7 +294,9 @@ static int sync_run(struct syncing *s, struct progress *progress)
         return failed_or_signalled(in);
     if (ml_sync_is_done(s->sync))
         return answer(s);
-    int status = fetch(s, progress);
+    int status = others_check(s);
+    if (status == 0)
+        status = fetch(s, progress);
     if (status == 0)
         status = agree(s);
     if (status == 0 && !s->request.look_only && ml_sync_apply(s->sync, &in->err) < 0)

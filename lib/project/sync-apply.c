@@ -180,6 +180,11 @@ struct changes {
     size_t n;
 };
 
+static bool is_pruned(const struct ml_sync *s, size_t gone)
+{
+    return s->request.prune && !s->plan.gone[gone].other;
+}
+
 static void changes_fill(struct apply *a, struct changes *ret)
 {
     struct ml_sync *s = a->s;
@@ -196,10 +201,12 @@ static void changes_fill(struct apply *a, struct changes *ret)
             .origin = ml_package_info(told->package)->origin,
         };
     }
-    for (size_t i = 0; i < s->plan.n_gone && s->request.prune; i++) {
-        ret->plugin[ret->n] = s->plan.gone[i]->name;
-        ret->change[ret->n++] =
-            (struct store_change){.uuid = s->plan.gone[i]->uuid, .op = STORE_UNREGISTER};
+    for (size_t i = 0; i < s->plan.n_gone; i++) {
+        const struct lock_plugin *block = s->plan.gone[i].block;
+        if (!is_pruned(s, i))
+            continue;
+        ret->plugin[ret->n] = block->name;
+        ret->change[ret->n++] = (struct store_change){.uuid = block->uuid, .op = STORE_UNREGISTER};
     }
 }
 
@@ -238,8 +245,9 @@ static int registry_change(struct apply *a, struct ml_error *err)
         return -1;
     if (store_change(store, c.change, c.n, &bad, &why) < 0)
         return not_registered(s, &c, bad, &why, err);
-    for (size_t i = 0; i < s->plan.n_gone && s->request.prune; i++)
-        s->told[s->plan.n + i].unregistered = c.change[a->n + i].changed;
+    for (size_t i = 0, k = a->n; i < s->plan.n_gone; i++)
+        if (is_pruned(s, i))
+            s->told[s->plan.n + i].unregistered = c.change[k++].changed;
     return 0;
 }
 

@@ -1,33 +1,80 @@
 #include "project/sync-plan.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/words.h"
+#include "modload/install.h"
 #include "project/field.h"
 
 /* ---- what the registry has ---- */
 
-int sync_item_registered(struct ml_ctx *ctx, struct sync_item *item, struct ml_error *err)
+/* A URL and a directory, escaped; what was cut is no origin of git's. */
+enum { ORIGIN_MAX = 2 * PATH_MAX };
+
+/* The '@' says that those before it are the path's own: an origin has the URL alone. */
+static bool came_from(struct arena *a, const struct ml_origin *origin,
+                      const struct lock_plugin *block)
+{
+    const char *url = arena_fmt(a, "%s@", origin->git);
+    return url != NULL && field_git_same(block->git, url) &&
+           strcmp(origin->path, block->path ? block->path : "") == 0;
+}
+
+/* A UUID says nothing of whose an entry is: whoever writes a lock can guess those of others. */
+static int origin_look(struct arena *a, struct ml_ctx *ctx, const struct lock_plugin *block,
+                       struct sync_entry *ret, struct ml_error *err)
+{
+    char text[ORIGIN_MAX];
+    struct ml_origin origin;
+    if (ml_entry_origin(ctx, &ret->entry.key, text, sizeof text, err) < 0)
+        return -1;
+    ret->origin = arena_str(a, text);
+    ret->git = ml_origin_parse(text, &origin, NULL) == 0;
+    ret->same_source = ret->git && came_from(a, &origin, block);
+    ml_origin_done(&origin);
+    return ret->origin ? 0 : ml_error_memory(err);
+}
+
+static int entry_look(struct arena *a, struct ml_ctx *ctx, const struct ml_key *key,
+                      const struct lock_plugin *block, struct sync_entry *ret, struct ml_error *err)
 {
     struct ml_error problem = ML_ERROR_INIT;
-    struct ml_entry entry;
-    if (ml_entry_read(ctx, &item->key, &entry, &problem) < 0) {
-        if (problem.status == ML_NO_INPUT)
-            return 0;
-        if (err != NULL)
-            *err = problem;
-        return -1;
+    *ret = (struct sync_entry){.origin = ""};
+    if (ml_entry_read(ctx, key, &ret->entry, &problem) == 0) {
+        ret->there = true;
+        return origin_look(a, ctx, block, ret, err);
     }
-    if (strcmp(entry.name, item->asked->name) != 0)
+    if (problem.status == ML_NO_INPUT)
         return 0;
-    for (size_t i = 0; i < item->block.n_bundles; i++)
-        if (strcmp(item->block.bundles[i].id, entry.bundle) == 0) {
-            strcpy(item->bundle, entry.bundle);
-            return 1;
-        }
-    return 0;
+    if (err != NULL)
+        *err = problem;
+    return -1;
+}
+
+static bool has_bundle(const struct lock_plugin *block, const char *bundle)
+{
+    for (size_t i = 0; i < block->n_bundles; i++)
+        if (strcmp(block->bundles[i].id, bundle) == 0)
+            return true;
+    return false;
+}
+
+int sync_item_registered(struct arena *a, struct ml_ctx *ctx, struct sync_item *item,
+                         struct ml_error *err)
+{
+    struct sync_entry *now = &item->entry;
+    if (entry_look(a, ctx, &item->key, &item->block, now, err) < 0)
+        return -1;
+    item->other = now->there && !now->same_source;
+    if (!now->there || strcmp(now->entry.name, item->asked->name) != 0 ||
+        !has_bundle(&item->block, now->entry.bundle))
+        return 0;
+    item->other = false;
+    strcpy(item->bundle, now->entry.bundle);
+    return 1;
 }
 
 /* ---- one plugin ---- */
@@ -64,7 +111,7 @@ static int item_make(struct arena *a, struct ml_ctx *ctx, const struct sync_inpu
     ret->block = lock_restate(answers ? ret->locked : &none, asked);
     ret->block.name = asked->name;
     key_choose(a, ret);
-    int registered = answers ? sync_item_registered(ctx, ret, err) : 0;
+    int registered = sync_item_registered(a, ctx, ret, err); /* what is new has no bundle yet */
     if (registered > 0)
         ret->need = SYNC_NOTHING;
     return registered < 0 ? -1 : 0;
@@ -92,15 +139,31 @@ static bool is_named(const struct sync_plan *plan, const char *uuid)
     return false;
 }
 
-static int gone_find(struct arena *a, const struct lock *lock, struct sync_plan *plan,
-                     struct ml_error *err)
+/* Of what came from no repository its bundle tells. */
+static int gone_make(struct arena *a, struct ml_ctx *ctx, const struct lock_plugin *block,
+                     struct sync_gone *ret, struct ml_error *err)
+{
+    struct ml_key key;
+    const struct sync_entry *now = &ret->entry;
+    *ret = (struct sync_gone){.block = block};
+    if (ml_key_from_uuid(block->uuid, &key, err) < 0 ||
+        entry_look(a, ctx, &key, block, &ret->entry, err) < 0)
+        return -1;
+    ret->other =
+        now->there && !now->same_source && (now->git || !has_bundle(block, now->entry.bundle));
+    return 0;
+}
+
+static int gone_find(struct arena *a, struct ml_ctx *ctx, const struct lock *lock,
+                     struct sync_plan *plan, struct ml_error *err)
 {
     plan->gone = arena_alloc(a, lock->n, sizeof *plan->gone);
     if (plan->gone == NULL)
         return ml_error_memory(err);
     for (size_t i = 0; i < lock->n; i++)
-        if (!is_named(plan, lock->plugins[i].uuid))
-            plan->gone[plan->n_gone++] = &lock->plugins[i];
+        if (!is_named(plan, lock->plugins[i].uuid) &&
+            gone_make(a, ctx, &lock->plugins[i], &plan->gone[plan->n_gone++], err) < 0)
+            return -1;
     return 0;
 }
 
@@ -134,7 +197,7 @@ int sync_plan_make(struct arena *a, struct ml_ctx *ctx, const struct sync_input 
     for (; ret->n < n; ret->n++)
         if (item_make(a, ctx, input, &input->project.plugins[ret->n], &ret->items[ret->n], err) < 0)
             return -1;
-    if (uuids_check(a, input->label, ret, err) < 0 || gone_find(a, &input->lock, ret, err) < 0)
+    if (uuids_check(a, input->label, ret, err) < 0 || gone_find(a, ctx, &input->lock, ret, err) < 0)
         return -1;
     return a->failed ? ml_error_memory(err) : 0;
 }
@@ -202,8 +265,8 @@ static size_t differences(const struct sync_plan *plan, struct buf *text)
             tell(&t, item->asked->name, "has another '%s'", key);
     }
     for (size_t i = 0; i < plan->n_gone; i++)
-        if (!is_in_project(plan, plan->gone[i]->name))
-            tell(&t, plan->gone[i]->name, "is in it and not in the project");
+        if (!is_in_project(plan, plan->gone[i].block->name))
+            tell(&t, plan->gone[i].block->name, "is in it and not in the project");
     if (t.n > TELL_MAX)
         buf_fmt(text, " and %zu more", t.n - TELL_MAX);
     return t.n;

@@ -12,6 +12,15 @@ enum sync_need {
     SYNC_NEW,     /* the lock has none, or one that is no answer any more, or is to be renewed */
 };
 
+/* The entry that has the UUID of a block. */
+struct sync_entry {
+    bool there;
+    struct ml_entry entry;
+    const char *origin; /* "" where that is not known */
+    bool git;           /* it came from a repository; and that, and the directory in it, are the */
+    bool same_source;   /* block's own */
+};
+
 struct sync_item {
     const struct project_plugin *asked;
     const struct lock_plugin *locked; /* the block as it is; null: there is none */
@@ -19,13 +28,21 @@ struct sync_item {
     struct ml_key key;
     enum sync_need need;
     char bundle[ML_BUNDLE_ID_SIZE]; /* of SYNC_NOTHING: what the entry is now */
+    struct sync_entry entry;
+    bool other; /* that entry is another's: nobody has agreed to its being replaced */
+};
+
+/* A block whose plugin, or whose UUID, the project names no more. */
+struct sync_gone {
+    const struct lock_plugin *block;
+    struct sync_entry entry;
+    bool other; /* that entry is another's, and stays */
 };
 
 struct sync_plan {
     struct sync_item *items; /* in the project's order, which is by name */
     size_t n;
-    const struct lock_plugin **gone; /* blocks whose plugin, or whose UUID, the project names no
-                                        more */
+    struct sync_gone *gone;
     size_t n_gone;
 };
 
@@ -45,8 +62,9 @@ int sync_plan_make(struct arena *a, struct ml_ctx *ctx, const struct sync_input 
                    struct sync_plan *ret, struct ml_error *err);
 
 /* Whether the item's entry is of its name and one of the bundles that its block has, which then is
- * in `bundle`. 1, 0 or -1. */
-int sync_item_registered(struct ml_ctx *ctx, struct sync_item *item, struct ml_error *err);
+ * in `bundle`. Where it is not, `other` tells whether it has the block's UUID only. 1, 0 or -1. */
+int sync_item_registered(struct arena *a, struct ml_ctx *ctx, struct sync_item *item,
+                         struct ml_error *err);
 
 /* Whether nothing is to be got, and the lock says what the project says. */
 bool sync_plan_is_done(const struct sync_plan *plan);

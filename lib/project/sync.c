@@ -89,13 +89,16 @@ static void item_tell(const struct sync_item *item, struct ml_sync_plugin *ret)
         .commit = or_empty(item->block.commit),
         .release_before = or_empty(item->locked ? item->locked->release : NULL),
         .commit_before = item->locked ? item->locked->commit : "",
-        .asks = item->need == SYNC_NEW,
+        .asks = item->need == SYNC_NEW || item->other,
+        .other = item->other ? &item->entry.entry : NULL,
+        .other_origin = item->other ? item->entry.origin : "",
     };
     strcpy(ret->bundle, item->bundle);
 }
 
-static void gone_tell(const struct lock_plugin *block, struct ml_sync_plugin *ret)
+static void gone_tell(const struct sync_gone *gone, struct ml_sync_plugin *ret)
 {
+    const struct lock_plugin *block = gone->block;
     *ret = (struct ml_sync_plugin){
         .state = ML_SYNC_GONE,
         .name = block->name,
@@ -106,6 +109,8 @@ static void gone_tell(const struct lock_plugin *block, struct ml_sync_plugin *re
         .commit = "",
         .release_before = or_empty(block->release),
         .commit_before = block->commit,
+        .other = gone->other ? &gone->entry.entry : NULL,
+        .other_origin = gone->other ? gone->entry.origin : "",
     };
 }
 
@@ -118,7 +123,7 @@ static int tell_all(struct ml_sync *s, struct ml_error *err)
     for (size_t i = 0; i < s->plan.n; i++)
         item_tell(&s->plan.items[i], &s->told[i]);
     for (size_t i = 0; i < s->plan.n_gone; i++)
-        gone_tell(s->plan.gone[i], &s->told[s->plan.n + i]);
+        gone_tell(&s->plan.gone[i], &s->told[s->plan.n + i]);
     return 0;
 }
 
@@ -276,7 +281,7 @@ static int found_again(struct ml_sync *s, size_t i, struct ml_error *err)
     item->block = lock_restate(item->locked, item->asked);
     item->block.uuid = fresh.uuid;
     item->need = SYNC_LOCKED;
-    int registered = sync_item_registered(s->ctx, item, err);
+    int registered = sync_item_registered(&s->a, s->ctx, item, err);
     if (registered > 0) {
         item->need = SYNC_NOTHING;
         ml_package_free(s->jobs[i].package);

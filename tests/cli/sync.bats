@@ -264,15 +264,69 @@ remember() {
 @test "sync: an entry that is not what the lock says becomes it again" {
     synced
     good=$(modload lookup one)
-    register_text other 'int other(void) { return 1; }'
-    modload register "$(locked one uuid)" "$bundle" 3>&-
+    published one 1.1.0
+    modload install "file://$PWD/repos/one" --yes --as "$(locked one uuid)" 3>&-
+    [ "$(modload lookup one)" != "$good" ]
     modload unregister two
     ml sync p --frozen
     assert_ok
     assert_equal "$(modload lookup one)" "$good"
     modload lookup two
-    modload register --name renamed "$(locked one uuid)" "$good" 3>&-
+    modload install "file://$PWD/repos/one@v1.0.0" --yes --as "$(locked one uuid)" --name renamed 3>&-
+    assert_equal "$(modload lookup renamed)" "$good"
     ml sync p --frozen
+    assert_ok
+    assert_equal "$(modload lookup one)" "$good"
+}
+
+# One that its owner has from somewhere else, and whose UUID the lock gives to `one`.
+mine() {
+    published mine 7.0.0
+    uuid=$(modload install "file://$PWD/repos/mine" --yes 3>&- 2>/dev/null)
+    relock ".plugins.one.uuid = \"$uuid\""
+}
+
+@test "sync: a lock does not replace what came from elsewhere, unless somebody agrees" {
+    synced
+    other_home
+    mine
+    for forged in . ".plugins.one.bundles.m68k = \"$(modload lookup mine)\""; do
+        relock "$forged"
+        remember
+        ml sync p
+        assert_exit 77
+        assert_stderr_has "modload: 'one' replaces another entry: $uuid is 'mine' 7.0.0 ($(modload lookup mine)) from git+"
+        assert_stderr_has "/repos/mine#"
+        assert_stderr_has "nobody has agreed to 'one'"
+        unchanged
+        CC=$PWD/nowhere ml sync p --frozen
+        assert_exit 77
+        assert_stderr_has "modload: one: the entry that has its UUID came from elsewhere: $uuid is 'mine' 7.0.0 ($(modload lookup mine)) from git+"
+        assert_stderr_has "  hint: to replace that entry all the same add --yes; to keep it give 'one' another \"uuid\" in the project, and run modload sync"
+        unchanged
+    done
+    ml sync p --dry-run --json
+    assert_ok
+    assert_equal "$(json '.data.plugins[]|[.name,.asks,.other.name]|tojson')" '["one",true,"mine"]
+["two",false,null]'
+    ml sync p --frozen --yes
+    assert_ok
+    assert_equal "$(modload lookup "$uuid")" "$(modload lookup one)"
+    assert_equal "$(modload run --release one one 3>&-)" 1
+}
+
+@test "sync: a lock does not replace what came from no repository either, unless somebody agrees" {
+    synced
+    good=$(modload lookup one)
+    register_text other 'int other(void) { return 1; }'
+    modload register "$(locked one uuid)" "$bundle" 3>&-
+    remember
+    ml sync p --frozen
+    assert_exit 77
+    assert_stderr_has "is 'one' "
+    assert_stderr_has " ($bundle), nobody knows where from"
+    unchanged
+    ml sync p --yes
     assert_ok
     assert_equal "$(modload lookup one)" "$good"
 }
@@ -583,6 +637,33 @@ X
     assert_exit 66
     modload lookup one
     assert_equal "$(locked two uuid)" null
+}
+
+@test "sync: --prune leaves what only has the UUID of what is named no more" {
+    synced
+    project one "$(from one), \"version\": \"^1\""
+    cp p/modload.lock both.lock
+    other_home
+    mine
+    relock "[(.plugins.two.uuid, .plugins.one.uuid)] as [\$two, \$one] | .plugins.two.uuid = \$one | .plugins.one.uuid = \$two"
+    relock ".plugins.two.bundles.m68k = \"$(modload lookup mine)\""
+    ml sync p --prune --json
+    assert_ok
+    assert_stderr_has "modload: the project does not name 'two' any more, and what has its UUID is another's and stays: $uuid is 'mine' 7.0.0 "
+    assert_stderr_has "; to take it out: modload unregister $uuid"
+    assert_equal "$(json '.data.plugins[]|[.name,.unregistered,.other.name]|tojson')" '["one",null,null]
+["two",false,"mine"]'
+    assert_equal "$(modload lookup "$uuid")" "$(modload lookup mine)"
+    cp both.lock p/modload.lock
+    uuid=$(locked two uuid)
+    modload install "file://$PWD/repos/two" --yes 3>&-
+    bundle=$(modload lookup two)
+    modload uninstall two
+    modload register "$uuid" "$bundle" 3>&-
+    ml sync p --prune
+    assert_ok
+    ml lookup "$uuid"
+    assert_exit 66
 }
 
 @test "sync: a plugin that gets another UUID has its name with --prune" {

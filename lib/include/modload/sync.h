@@ -34,7 +34,8 @@ struct ml_sync_request {
      * their range, and where their branches are now. "*" is all of them. */
     const char *const *renew;
     size_t n_renew;
-    /* Take those entries out that the lock has and the project does not name any more. */
+    /* Take those entries out that the lock has and the project does not name any more, but for
+     * what came from elsewhere (`other`). */
     bool prune;
     /* How packages are fetched: `offline`, `cache`, `timeout_ms`, `cancel_fd`, `progress` and `arg`
      * count. When that descriptor becomes readable, the other steps are given up, too. */
@@ -80,6 +81,12 @@ struct ml_sync_plugin {
     bool asks;
     const char *const *more;
     size_t n_more;
+    /* The entry that has its UUID now, where that came from elsewhere: from another repository or
+     * directory, or from none. It would be replaced, so that somebody has to agree, though the lock
+     * has the plugin; of one that is gone it stays. Null: there is no such entry. And where it came
+     * from, if that is known. */
+    const struct ml_entry *other;
+    const char *other_origin;
     /* Null until it was fetched, and where nothing had to be. */
     const struct ml_package *package;
     /* "" until it was built; of one that stays the same what it is. */
