@@ -259,6 +259,16 @@ static int not_agreed(struct ml_sync *s, const struct ml_sync_plugin *told, stru
     return sync_failed(s, told->name, &why, err);
 }
 
+/* A lock is of commits. */
+static int no_repository(struct ml_sync *s, const struct sync_item *item, struct ml_error *err)
+{
+    struct ml_error why = ML_ERROR_INIT;
+    ml_error_set(&why, ML_CONFIG, "no_repository", "'%s' is no git repository", item->asked->git);
+    ml_error_hint(&why, "\"git\" of a project names repositories; what is none is for: modload "
+                        "install");
+    return sync_failed(s, item->asked->name, &why, err);
+}
+
 static int moved(struct ml_sync *s, const struct sync_item *item,
                  const struct ml_package_info *info, struct ml_error *err)
 {
@@ -298,6 +308,8 @@ static int fetched_take(struct ml_sync *s, size_t i, struct ml_error *err)
     const struct ml_package_info *info = ml_package_info(s->jobs[i].package);
     const struct lock_plugin *locked =
         item->locked && field_git_same(item->locked->git, item->asked->git) ? item->locked : NULL;
+    if (!info->git)
+        return no_repository(s, item, err);
     if (locked && *info->tag && locked->tag && strcmp(locked->tag, info->tag) == 0 &&
         strcmp(locked->commit, info->commit) != 0)
         return moved(s, item, info, err);

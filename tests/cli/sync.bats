@@ -149,6 +149,19 @@ remember() {
     assert_stderr_has "p/modload.json: plugin 'one': key 'git' must be a URL without what follows its @"
 }
 
+@test "sync: an archive is no git repository, and refused before anything is built" {
+    published one 1.0.0
+    published two 2.0.0
+    tar -C repos/two --exclude=.git -czf two.tar.gz .
+    project one "$(from one)" two "\"git\": \"file://$PWD/two.tar.gz\""
+    remember
+    CC=$PWD/nowhere ml sync p --yes
+    assert_exit 78
+    assert_stderr "modload: two: 'file://$PWD/two.tar.gz' is no git repository
+  hint: \"git\" of a project names repositories; what is none is for: modload install"
+    unchanged
+}
+
 @test "sync: --json tells of each what it is, what it was, and what became of it" {
     synced
     published one 1.5.0
