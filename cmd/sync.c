@@ -34,11 +34,17 @@ static void syncing_free(struct syncing *s)
 
 /* ---- failures ---- */
 
+/* Not by its status: that of a plugin's end may be the same. */
+static bool is_cancelled(const struct ml_error *err)
+{
+    return strcmp(err->code, "cancelled") == 0;
+}
+
 /* Who ends it by a signal knows why nothing came of the others. */
 static void tell_failed(const char *plugin, const struct ml_error *err, void *arg)
 {
     struct syncing *s = arg;
-    if (err->status > ML_SIGNAL)
+    if (is_cancelled(err))
         return;
     s->in->err = *err;
     failures_add(&s->failures, s->in);
@@ -49,7 +55,7 @@ static int step_failed(struct syncing *s)
 {
     struct invocation *in = s->in;
     bool told = strcmp(s->failures.last.message, in->err.message) == 0;
-    if (in->err.status > ML_SIGNAL)
+    if (is_cancelled(&in->err))
         return failed_or_signalled(in);
     if (!told)
         failures_add(&s->failures, in);

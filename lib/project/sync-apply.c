@@ -92,6 +92,8 @@ static int build_all(struct apply *a, struct ml_error *err)
 
 /* ---- testing ---- */
 
+#define TELL_AUTHOR "nothing was changed; tell its author, or ask for another version"
+
 /* What became of a plugin's tests: how many there are, and the first that failed. */
 struct outcome {
     size_t count;
@@ -107,6 +109,14 @@ static int outcome_take(const struct ml_test_result *result, void *arg)
     return 0;
 }
 
+/* A constructor has ended the worker: the status is that of its end, and not of ours. */
+static void not_mapped(struct ml_error *why)
+{
+    struct ml_error end = *why;
+    ml_error_set(why, ML_DATA, "tests_failed", "it cannot be tested: %s", end.message);
+    ml_error_hint(why, TELL_AUTHOR);
+}
+
 static int test_one(struct apply *a, size_t k, struct ml_error *err)
 {
     struct ml_sync *s = a->s;
@@ -117,23 +127,20 @@ static int test_one(struct apply *a, size_t k, struct ml_error *err)
                            outcome_take, &o, &why);
     if (n == 0)
         return 0;
+    if (n < 0 && strcmp(why.code, "plugin_error") == 0)
+        not_mapped(&why);
     if (n > 0) {
         ml_error_set(&why, ML_DATA, "tests_failed", "it fails %d of its own %zu tests, first %s", n,
                      o.count, o.first);
-        ml_error_hint(&why, "nothing was changed; tell its author, or ask for another version");
+        ml_error_hint(&why, TELL_AUTHOR);
     }
     return sync_failed(s, told->name, &why, err);
-}
-
-static bool cancelled(const struct ml_error *err)
-{
-    return err != NULL && err->status > ML_SIGNAL;
 }
 
 static int test_all(struct apply *a, struct ml_error *err)
 {
     struct ml_error problem = ML_ERROR_INIT;
-    for (size_t k = 0; k < a->n && !cancelled(&problem); k++)
+    for (size_t k = 0; k < a->n && !sync_cancelled(&problem); k++)
         test_one(a, k, &problem);
     if (problem.status == 0)
         return 0;

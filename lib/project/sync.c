@@ -30,12 +30,17 @@ static void sync_cleanup(struct ml_sync **s)
     ml_sync_free(*s);
 }
 
+bool sync_cancelled(const struct ml_error *err)
+{
+    return strcmp(err->code, "cancelled") == 0;
+}
+
 int sync_failed(struct ml_sync *s, const char *plugin, struct ml_error *why, struct ml_error *err)
 {
     ml_error_wrap(why, "%s", plugin);
     if (s->request.failed != NULL)
         s->request.failed(plugin, why, s->request.arg);
-    if (err != NULL && err->status <= ML_SIGNAL) /* who was interrupted has failed of that */
+    if (err != NULL && !sync_cancelled(err)) /* who was interrupted has failed of that */
         *err = *why;
     return -1;
 }

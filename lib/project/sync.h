@@ -19,6 +19,9 @@ struct ml_sync {
     struct ml_package_job *jobs; /* beside plan.items; not filled in where nothing is fetched */
 };
 
+/* Whether somebody has ended it. A status beyond ML_SIGNAL may be the end of a plugin, too. */
+bool sync_cancelled(const struct ml_error *err);
+
 /* Tells of what a plugin failed with, and makes it the step's own error. -1. */
 int sync_failed(struct ml_sync *s, const char *plugin, struct ml_error *why, struct ml_error *err);
 

@@ -574,6 +574,13 @@ mine() {
     broken 65 "modload: four: " "$(from four), \"version\": \"^4.1\""
     published four 4.2.0 'return 5;'
     broken 65 "modload: four: it fails 1 of its own 1 tests" "$(from four), \"version\": \"^4.2\""
+    published four 4.3.0 'return 4; }
+__attribute__((constructor)) static void begin(void) { __builtin_trap();'
+    broken 65 "modload: four: it cannot be tested: the plugin crashed the worker while it was mapped: " "$(from four), \"version\": \"^4.3\""
+    published four 4.4.0 'return 4; }
+#include <signal.h>
+__attribute__((constructor)) static void begin(void) { raise(SIGINT);'
+    broken 65 "modload: four: it cannot be tested: " "$(from four), \"version\": \"^4.4\""
     register_text four 'int four(void) { return 1; }'
     broken 65 "modload: four: the name 'four' belongs to $id" "$(from four), \"version\": \"=4.0\""
     modload unregister "$id"
