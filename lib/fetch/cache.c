@@ -1,6 +1,7 @@
 /* What is in a cache decides what is built and run later: it is ours alone, or it is not used. */
 #include "fetch/cache.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/sha.h>
@@ -11,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/scope.h"
@@ -113,43 +115,107 @@ int cache_open(const char *dir, const char *url, int64_t wait_ms, int cancel_fd,
 
 /* ---- mirrors ---- */
 
+static int look_failed(const char *path, const char *name, struct ml_error *err)
+{
+    return ml_error_errno(err, 0, errno, "cannot look at '%s/%s'", path, name);
+}
+
 /* Whoever can write there has a say in what is built and run later: that may be us and root, and
- * nobody else. In a repository it is these that say what is there. */
-static int mirror_check(int dirfd, const char *const *names, const char *path, struct ml_error *err)
+ * nobody else. `*st` says what it is; 1, 0 when it is not there, -1. */
+static int one_check(int dirfd, const char *at, const char *path, const char *name, struct stat *st,
+                     struct ml_error *err)
+{
+    if (fstatat(dirfd, at, st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : look_failed(path, name, err);
+    bool ours = st->st_uid == geteuid() || st->st_uid == 0;
+    if (ours && (st->st_mode & 022) == 0 && (S_ISDIR(st->st_mode) || S_ISREG(st->st_mode)))
+        return 1;
+    ml_error_set(err, ML_REFUSED, "refused_cache",
+                 "the mirror '%s' can be written to by others than you and root ('%s')", path,
+                 name);
+    return ml_error_hint(err, "chmod -R go-w it, or make one of your own: modload mirror DIR");
+}
+
+static int names_check(int dirfd, const char *const *names, const char *path, struct ml_error *err)
 {
     struct stat st;
-    for (; *names != NULL; names++) {
-        if (fstatat(dirfd, *names, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-            if (errno == ENOENT)
-                continue;
-            return ml_error_errno(err, 0, errno, "cannot look at '%s/%s'", path, *names);
-        }
-        bool ours = st.st_uid == geteuid() || st.st_uid == 0;
-        if (ours && (st.st_mode & 022) == 0 && (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)))
+    for (; *names != NULL; names++)
+        if (one_check(dirfd, *names, path, *names, &st, err) < 0)
+            return -1;
+    return 0;
+}
+
+/* Directories in one another: a ref's name is a path, and refs/heads/main is two. */
+enum { REFS_DEPTH_MAX = 64 };
+
+static int refs_check(int parent, const char *at, const char *path, const char *name, int depth,
+                      struct ml_error *err)
+{
+    struct dirent *entry;
+    struct stat st;
+    int status = 0;
+    if (depth > REFS_DEPTH_MAX)
+        return ml_error_set(err, ML_REFUSED, "refused_cache",
+                            "the mirror '%s' has refs that are nested too deeply", path);
+    int fd = openat(parent, at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir == NULL && fd >= 0)
+        close(fd);
+    if (dir == NULL)
+        return errno == ENOENT ? 0 : look_failed(path, name, err);
+    while (status == 0 && (errno = 0, entry = readdir(dir)) != NULL) {
+        BUF_AUTO inner = BUF_INIT;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        ml_error_set(err, ML_REFUSED, "refused_cache",
-                     "the mirror '%s' can be written to by others than you and root ('%s')", path,
-                     *names);
-        return ml_error_hint(err, "chmod -R go-w it, or make one of your own: modload mirror DIR");
+        buf_fmt(&inner, "%s/%s", name, entry->d_name);
+        int there = one_check(fd, entry->d_name, path, buf_text(&inner), &st, err);
+        status = there < 0 ? -1 : 0;
+        if (there > 0 && S_ISDIR(st.st_mode))
+            status = refs_check(fd, entry->d_name, path, buf_text(&inner), depth + 1, err);
+    }
+    return status == 0 && errno != 0 ? look_failed(path, name, err) : status;
+}
+
+/* What makes git look for objects and refs in another place, which is not looked at here. */
+static int detour_check(int dirfd, const char *path, struct ml_error *err)
+{
+    static const char *const names[] = {"commondir", "objects/info/alternates", NULL};
+    struct stat st;
+    for (const char *const *name = names; *name != NULL; name++) {
+        if (fstatat(dirfd, *name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+            ml_error_set(err, ML_REFUSED, "refused_cache",
+                         "the mirror '%s' leads to another repository ('%s')", path, *name);
+            return ml_error_hint(err, "make one of your own: modload mirror DIR");
+        }
+        if (errno != ENOENT)
+            return look_failed(path, *name, err);
     }
     return 0;
+}
+
+/* In a repository it is these that say what is there: git tells an object by its content. */
+static int mirror_check(int dirfd, const char *path, struct ml_error *err)
+{
+    static const char *const parts[] = {".",           "HEAD", "config", "objects",
+                                        "packed-refs", "refs", NULL};
+    if (names_check(dirfd, parts, path, err) < 0 || detour_check(dirfd, path, err) < 0)
+        return -1;
+    return refs_check(dirfd, "refs", path, "refs", 0, err);
 }
 
 static int mirror_open(struct cache *cache, const char *path, struct ml_error *err)
 {
     static const char *const self[] = {".", NULL};
-    static const char *const parts[] = {".",           "HEAD", "config", "objects",
-                                        "packed-refs", "refs", NULL};
     cache->base = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (cache->base < 0)
         return ml_error_errno(err, errno == ENOENT ? ML_NO_INPUT : 0, errno,
                               "cannot open the mirror '%s'", path);
-    if (mirror_check(cache->base, self, path, err) < 0)
+    if (names_check(cache->base, self, path, err) < 0)
         return -1;
     AUTO_CLOSE int dir =
         openat(cache->base, cache->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir >= 0)
-        return mirror_check(dir, parts, cache->path, err);
+        return mirror_check(dir, cache->path, err);
     if (errno == ENOENT)
         return ml_error_set(err, ML_NO_INPUT, "not_cached", "it is not in the mirror '%s'", path);
     return ml_error_errno(err, 0, errno, "cannot open '%s'", cache->path);

@@ -210,7 +210,9 @@ installs() {
 @test "mirror: one that others can write to is not believed" {
     mirrored
     repo=$(find m -mindepth 1 -maxdepth 1 -type d | head -1)
-    for place in m "$repo" "$repo/refs" "$repo/objects" "$repo/HEAD"; do
+    mkdir -p "$repo/refs/heads/deep/er"
+    git -C "$repo" rev-parse HEAD >"$repo/refs/heads/deep/er/one"
+    for place in m "$repo" "$repo/refs" "$repo/objects" "$repo/HEAD" "$repo/refs/heads" "$repo/refs/heads/deep/er/one"; do
         chmod o+w "$place"
         for url in $one $two; do
             ml install --yes --from m "$url"
@@ -229,6 +231,26 @@ installs() {
         [ "$status" -eq 0 ] || break
     done
     [ "$status" -ne 0 ]
+}
+
+@test "mirror: a repository that leads to another one is not believed" {
+    mirrored
+    for repo in m/*/; do
+        echo "$PWD/repos/one/.git" >"$repo/commondir"
+    done
+    ml install --yes --from m "$one"
+    assert_exit 77
+    assert_stderr_has "leads to another repository ('commondir')"
+    rm m/*/commondir
+    for repo in m/*/; do
+        mkdir -p "$repo/objects/info"
+        echo "$PWD/repos/one/.git/objects" >"$repo/objects/info/alternates"
+    done
+    ml install --yes --from m "$one"
+    assert_exit 77
+    assert_stderr_has "leads to another repository ('objects/info/alternates')"
+    rm m/*/objects/info/alternates
+    installs "$one"
 }
 
 @test "mirror: a commit that is not there any more is told, and the rest is fetched" {
