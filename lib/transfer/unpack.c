@@ -141,6 +141,24 @@ static bool is_left_out(const struct ml_pack *p, const struct check_problem *pro
            strcmp(problem->path, built_path(p)) == 0 && file != NULL && !file->seen;
 }
 
+/* Their trees take forty times their size in this process, which is none that a stranger's pack may
+ * fill: two bytes of a bomb are a node. What modload writes of a plugin takes some KiB. */
+enum { PACK_JSON_MAX = 4 << 20 };
+
+static int json_check(struct ml_pack *p)
+{
+    static const char *const names[] = {"build.json", "manifest.json"};
+    struct stat st;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (fstatat(p->dir, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_size <= PACK_JSON_MAX)
+            continue; /* that it is missing is told of with all the rest */
+        ml_error_set(p->err, ML_LIMIT, "too_large", "'%s': %s of its bundle has more than %d MiB",
+                     p->label, names[i], PACK_JSON_MAX >> 20);
+        return ml_error_hint(p->err, "nothing was filed; get its sources another way");
+    }
+    return 0;
+}
+
 /* The id is that of what build.json says went in, and all of that but the object is there: so it is
  * told without one. */
 static int bundle_check(struct ml_pack *p)
@@ -149,7 +167,7 @@ static int bundle_check(struct ml_pack *p)
     p->dir = openat(p->stage.fd, p->place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (p->dir < 0)
         return not_a_pack(p, "its bundle is missing");
-    if (store_stage_settle(&p->stage, p->place, p->err) < 0 ||
+    if (json_check(p) < 0 || store_stage_settle(&p->stage, p->place, p->err) < 0 ||
         check_bundle(&p->arena, p->dir, p->head.bundle, &p->check, p->err) < 0)
         return -1;
     for (size_t i = 0; i < p->check.n_problems; i++)

@@ -556,6 +556,17 @@ foreign() {
     assert_stderr_has "  hint: nothing was filed"
 }
 
+@test "pack: a small one whose JSON is large is refused before it is read" {
+    for name in manifest.json build.json; do
+        unpacked p.pack
+        head -c 5000000 /dev/zero | tr '\0' '[' >"inside/plugins/$p/$name"
+        listed
+        packed
+        [ "$(stat -c %s bad)" -lt 100000 ]
+        refuses 71 "$name of its bundle has more than 4 MiB"
+    done
+}
+
 @test "pack: a tar of another compression, and what is an archive of sources" {
     unpacked p.pack
     (cd inside && tar -czf ../p.tgz -- *)
