@@ -62,7 +62,8 @@ static int package_take(struct publishing *p)
         .version = info->version,
         .description = info->description,
         .license = info->license,
-        .git = option_value(in, "url", p->source.is_url ? info->source : NULL),
+        .git = option_value(in, "url", NULL),
+        .from = p->source.is_url ? info->source : NULL,
         .path = info->path,
         .tag = info->tag,
         .commit = info->commit,
@@ -116,11 +117,23 @@ static int build(struct publishing *p)
 
 /* ---- the whole ---- */
 
+static void note_place(const struct publishing *p)
+{
+    const char *git = p->change.git, *from = p->release.from;
+    if (p->change.git_before != NULL)
+        note("all versions of %s are at %s from now on, where they were at %s", p->release.name,
+             git, p->change.git_before);
+    else if (p->release.git == NULL && from != NULL && strcmp(from, git) != 0)
+        note("others get %s from %s as before; to change that: --url %s", p->release.name, git,
+             from);
+    if (strncmp(git, "file:", 5) != 0)
+        note("the tag has to be there for others, too: git push REMOTE %s", p->release.tag);
+}
+
 static void answer(struct publishing *p)
 {
     struct json *data = &p->in->data;
-    if (p->release.git == NULL || strncmp(p->release.git, "file:", 5) != 0)
-        note("the tag has to be there for others, too: git push REMOTE %s", p->release.tag);
+    note_place(p);
     json_open(data, '{');
     json_pair(data, "name", p->release.name);
     json_pair(data, "version", p->release.version);
@@ -169,7 +182,7 @@ static int run(struct invocation *in)
 
 static const struct command_option options[] = {
     OPTIONS_COMMIT,
-    {0, "url", "URL", "where others get the repository; once, for a plugin that is new"},
+    {0, "url", "URL", "where others get the repository, for a plugin that is new; or has moved"},
     {0, "path", "DIR", "of URL@TAG: the directory that has the plugin"},
     {0, "build-timeout", "DUR", "how long the build may take (default 60s)"},
     OPTION_WAIT,

@@ -190,5 +190,7 @@ int clone_commit(const struct clone *c, const struct index_plugin *plugin, const
 void ml_index_change_done(struct ml_index_change *change)
 {
     free(change->lines);
-    change->lines = NULL;
+    free(change->git);
+    free(change->git_before);
+    change->lines = change->git = change->git_before = NULL;
 }

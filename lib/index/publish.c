@@ -155,10 +155,33 @@ static ptrdiff_t place_find(const struct index_plugin *p, const char *text, stru
     return at;
 }
 
-static int git_choose(const struct ml_release *r, struct index_plugin *p, struct ml_error *err)
+/* Of a plugin's versions all are in one repository, and in one directory of it. */
+static int other_path(const struct ml_release *r, const struct index_plugin *p,
+                      struct ml_error *err)
 {
+    ml_error_set(err, ML_REFUSED, "other_path",
+                 "'%s' is in '%s' of its repository, and this version is in '%s'", p->name,
+                 *p->path ? p->path : ".", *r->path ? r->path : ".");
+    return ml_error_hint(err, "who installs another version would look for it there: publish from "
+                              "where it was, or under a new name");
+}
+
+/* It is only moved when that is said: all that were published are looked for there, too. */
+static int git_choose(const struct ml_release *r, struct index_plugin *p,
+                      struct ml_index_change *ret, struct ml_error *err)
+{
+    const char *before = p->git;
     if (r->git != NULL)
         p->git = r->git;
+    else if (p->git == NULL)
+        p->git = r->from;
+    bool moved = before != NULL && strcmp(before, p->git) != 0;
+    free(ret->git);
+    free(ret->git_before);
+    ret->git = p->git ? strdup(p->git) : NULL;
+    ret->git_before = moved ? strdup(before) : NULL;
+    if ((p->git != NULL && ret->git == NULL) || (moved && ret->git_before == NULL))
+        return ml_error_memory(err);
     if (p->git != NULL)
         return 0;
     ml_error_set(err, ML_USAGE, "no_url", "'%s' is new: where others can get it is not known",
@@ -215,13 +238,15 @@ int ml_index_publish(const struct ml_release *release, const struct ml_index_com
         return -1;
     if (there > 0 && strcmp(p.name, release->name) != 0)
         return name_taken(release, &p, err);
+    if (p.n > 0 && strcmp(p.path, release->path) != 0)
+        return other_path(release, &p, err);
     p.name = release->name;
-    if (git_choose(release, &p, err) < 0 || version_add(&a, release, &p, err) < 0)
+    p.path = release->path;
+    if (git_choose(release, &p, ret, err) < 0 || version_add(&a, release, &p, err) < 0)
         return -1;
     if (is_newest(&p, release)) {
         p.description = release->description;
         p.license = release->license;
-        p.path = release->path;
     }
     const char *message = arena_fmt(&a, "%s %s", p.name, release->version);
     return a.failed ? ml_error_memory(err) : clone_commit(&clone, &p, message, ret, err);

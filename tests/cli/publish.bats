@@ -89,6 +89,31 @@ refused() {
     assert_equal "$(file_of math | jq -r .git)" "$url"
 }
 
+@test "publish: all versions are in one directory and at one URL, which changes only when that is said" {
+    ml publish p --index clone --url "$url"
+    assert_ok
+    plugin_make p/moved math 1.1.0
+    repo_commit p v1.1.0
+    refused 77 "'math' is in '.' of its repository, and this version is in 'moved'" p/moved
+    assert_stderr_has "  hint: who installs another version"
+    refused 77 "this version is in 'moved'" "$url@v1.1.0" --path moved
+    plugin_make p math 1.2.0
+    repo_commit p v1.2.0
+    git clone -q p fork
+    fork=file://$PWD/fork
+    ml publish "$fork@v1.2.0" --index clone
+    assert_ok
+    assert_stderr_has "others get math from $url as before; to change that: --url $fork"
+    assert_equal "$(file_of math | jq -r .git)" "$url"
+    plugin_make p math 1.3.0
+    repo_commit p v1.3.0
+    git -C fork pull -q --tags
+    ml publish "$fork@v1.3.0" --index clone --url "$fork"
+    assert_ok
+    assert_stderr_has "all versions of math are at $fork from now on, where they were at $url"
+    assert_equal "$(file_of math | jq -r '.git, (.versions|length)' | tr '\n' ' ')" "$fork 3 "
+}
+
 @test "publish --dry-run: all checks, the change, and nothing else" {
     refused_nothing=$(git -C clone rev-parse HEAD)
     ml publish p --index clone --url "$url" --dry-run

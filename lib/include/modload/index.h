@@ -170,6 +170,9 @@ struct ml_index_change {
     char commit[ML_INDEX_COMMIT_SIZE];
     /* Its lines that went, each behind a '-', and those that came, behind a '+'; null: none. */
     char *lines;
+    /* By ml_index_publish(): where others get the plugin, all its versions; and where they got it
+     * before, null when that has not changed. */
+    char *git, *git_before;
 };
 
 /* Frees what it holds, not itself. Harmless on one that is all zeros, and twice. */
@@ -193,7 +196,8 @@ void ml_publish_source_done(struct ml_publish_source *source);
 /* A version of a plugin, as it was fetched and built. */
 struct ml_release {
     const char *name, *version, *description, *license; /* of its manifest; "": not given */
-    const char *git;  /* where others can get it; null: where they could before */
+    const char *git;  /* where others can get all its versions; null: where they could before */
+    const char *from; /* the same for a plugin that is new, when `git` is null; null: not known */
     const char *path; /* its directory in the repository; "" for all of it */
     const char *tag, *commit, *tree;
     const char *source; /* the digest of its files, "h1:..." */
@@ -202,11 +206,11 @@ struct ml_release {
 /* Adds a version to the plugin's file in a clone and commits that. Returns 0; or -1, and nothing is
  * changed, but for what a full disk has left in the clone, which git tells of:
  *     ML_CONFIG    something is missing in the manifest
- *     ML_REFUSED   "published": this version is; "name_taken": a plugin has a name that looks alike
- *     ML_USAGE     "no_author", "no_url": that has to be said
- *     ML_DATA      "not_an_index"; "dirty_clone": the file has changes that are not committed;
- *                  "bad_index": the plugin's texts are too long, or not for a terminal
- *     ML_NO_INPUT  no such clone; ML_IO, ML_LIMIT, ML_CANT_CREATE */
+ *     ML_REFUSED   "published": this version is; "name_taken": a plugin has a name that looks
+ * alike; "other_path": its versions are in another directory of the repository ML_USAGE
+ * "no_author", "no_url": that has to be said ML_DATA      "not_an_index"; "dirty_clone": the file
+ * has changes that are not committed; "bad_index": the plugin's texts are too long, or not for a
+ * terminal ML_NO_INPUT  no such clone; ML_IO, ML_LIMIT, ML_CANT_CREATE */
 int ml_index_publish(const struct ml_release *release, const struct ml_index_commit *how,
                      struct ml_index_change *ret, struct ml_error *err);
 
