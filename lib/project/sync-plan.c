@@ -8,6 +8,7 @@
 #include "base/words.h"
 #include "modload/install.h"
 #include "project/field.h"
+#include "project/sync.h"
 
 /* ---- what the registry has ---- */
 
@@ -34,6 +35,8 @@ static int origin_look(struct arena *a, struct ml_ctx *ctx, const struct lock_pl
     ret->origin = arena_str(a, text);
     ret->git = ml_origin_parse(text, &origin, NULL) == 0;
     ret->same_source = ret->git && came_from(a, &origin, block);
+    ret->same_commit =
+        ret->same_source && block->commit != NULL && strcmp(origin.commit, block->commit) == 0;
     ml_origin_done(&origin);
     return ret->origin ? 0 : ml_error_memory(err);
 }
@@ -62,15 +65,26 @@ static bool has_bundle(const struct lock_plugin *block, const char *bundle)
     return false;
 }
 
-int sync_item_registered(struct arena *a, struct ml_ctx *ctx, struct sync_item *item,
+/* A platform is told by what a bundle has of it, and no compiler is asked. A bundle that cannot be
+ * read is got again, and whatever it has is told then. */
+static bool is_unlisted(struct arena *a, struct ml_ctx *ctx, const struct lock_plugin *block,
+                        const char *bundle)
+{
+    const char *platform = platform_of(a, ctx, bundle, NULL);
+    return platform != NULL && lock_bundle(block, platform) == NULL;
+}
+
+int sync_item_registered(struct arena *a, struct ml_ctx *ctx, struct sync_item *item, bool frozen,
                          struct ml_error *err)
 {
     struct sync_entry *now = &item->entry;
     if (entry_look(a, ctx, &item->key, &item->block, now, err) < 0)
         return -1;
     item->other = now->there && !now->same_source;
-    if (!now->there || strcmp(now->entry.name, item->asked->name) != 0 ||
-        !has_bundle(&item->block, now->entry.bundle))
+    if (!now->there || strcmp(now->entry.name, item->asked->name) != 0)
+        return 0;
+    if (!has_bundle(&item->block, now->entry.bundle) &&
+        !(frozen && now->same_commit && is_unlisted(a, ctx, &item->block, now->entry.bundle)))
         return 0;
     item->other = false;
     strcpy(item->bundle, now->entry.bundle);
@@ -111,7 +125,8 @@ static int item_make(struct arena *a, struct ml_ctx *ctx, const struct sync_inpu
     ret->block = lock_restate(answers ? ret->locked : &none, asked);
     ret->block.name = asked->name;
     key_choose(a, ret);
-    int registered = sync_item_registered(a, ctx, ret, err); /* what is new has no bundle yet */
+    int registered =
+        sync_item_registered(a, ctx, ret, input->frozen, err); /* what is new has no bundle yet */
     if (registered > 0)
         ret->need = SYNC_NOTHING;
     return registered < 0 ? -1 : 0;

@@ -18,7 +18,8 @@ struct sync_entry {
     struct ml_entry entry;
     const char *origin; /* "" where that is not known */
     bool git;           /* it came from a repository; and that, and the directory in it, are the */
-    bool same_source;   /* block's own */
+    bool same_source;   /* block's own, */
+    bool same_commit;   /* and so is the commit */
 };
 
 struct sync_item {
@@ -51,6 +52,7 @@ struct sync_input {
     const char *label; /* the project's file, for messages */
     struct project project;
     struct lock lock;
+    bool frozen;              /* the lock is not going to get a platform that it does not have */
     const char *const *renew; /* `n_renew` plugins whose commit is looked for anew; "*": all */
     size_t n_renew;
 };
@@ -62,8 +64,10 @@ int sync_plan_make(struct arena *a, struct ml_ctx *ctx, const struct sync_input 
                    struct sync_plan *ret, struct ml_error *err);
 
 /* Whether the item's entry is of its name and one of the bundles that its block has, which then is
- * in `bundle`. Where it is not, `other` tells whether it has the block's UUID only. 1, 0 or -1. */
-int sync_item_registered(struct arena *a, struct ml_ctx *ctx, struct sync_item *item,
+ * in `bundle`; of a platform that the block does not have, where `frozen`, it is enough that it
+ * came from the block's commit. Where it is not, `other` tells whether it has the block's UUID
+ * only. 1, 0 or -1. */
+int sync_item_registered(struct arena *a, struct ml_ctx *ctx, struct sync_item *item, bool frozen,
                          struct ml_error *err);
 
 /* Whether nothing is to be got, and the lock says what the project says. */

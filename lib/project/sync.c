@@ -172,6 +172,7 @@ int ml_sync_open(struct ml_ctx *ctx, const struct ml_sync_request *request, stru
     s->ctx = ctx;
     s->dirfd = -1;
     s->request = *request;
+    s->input.frozen = request->frozen;
     s->input.renew = request->renew;
     s->input.n_renew = request->n_renew;
     if (open_with(s, err) < 0)
@@ -296,7 +297,7 @@ static int found_again(struct ml_sync *s, size_t i, struct ml_error *err)
     item->block = lock_restate(item->locked, item->asked);
     item->block.uuid = fresh.uuid;
     item->need = SYNC_LOCKED;
-    int registered = sync_item_registered(&s->a, s->ctx, item, err);
+    int registered = sync_item_registered(&s->a, s->ctx, item, s->request.frozen, err);
     if (registered > 0) {
         item->need = SYNC_NOTHING;
         ml_package_free(s->jobs[i].package);

@@ -397,6 +397,16 @@ mine() {
     ml sync p --frozen
     assert_ok
     assert_equal "$(sum_of p/modload.lock)" "$lock"
+    CC=$PWD/nowhere ml sync p --frozen
+    assert_ok
+    assert_stderr "modload: 2 plugins are as the lock says"
+    good=$(modload lookup one)
+    published one 1.1.0
+    modload install "file://$PWD/repos/one" --yes --as "$(locked one uuid)" 3>&-
+    ml sync p --frozen
+    assert_ok
+    assert_equal "$(modload lookup one)" "$good"
+    assert_equal "$(sum_of p/modload.lock)" "$lock"
     ml sync p
     assert_ok
     assert_equal "$(locked two 'bundles|length')" 2
