@@ -169,13 +169,13 @@ void build_end(struct build *b)
 int build_file(struct build *b, const char *id, int *hold, struct ml_error *err)
 {
     *hold = store_bundle_open(b->stage->store, id, NULL);
-    if (*hold >= 0 && bundle_is_sound(b->stage->store, id))
+    if (*hold >= 0 && bundle_is_ours(b->stage->store, id))
         return 0;
     if (*hold >= 0)
         close(steal_fd(hold));
     if (build_finish(b, err) < 0)
         return -1;
-    if (store_bundle_exists(b->stage->store, id) && !bundle_is_sound(b->stage->store, id))
+    if (store_bundle_exists(b->stage->store, id) && !bundle_is_ours(b->stage->store, id))
         return store_stage_replace(b->stage, id, hold, err);
     return store_stage_commit(b->stage, id, hold, err) < 0 ? -1 : 0;
 }

@@ -272,8 +272,10 @@ static int object_read(struct reader *r, const cJSON *tree, struct build *b)
     if (strcmp(kind, "prebuilt") == 0) {
         b->object = "plugin.so";
         b->kind = BUILD_OBJECT;
+    } else if (strcmp(kind, "packed") == 0) {
+        b->packed = true;
     } else if (strcmp(kind, "built") != 0) {
-        return bad(r, "object", "be 'built' or 'prebuilt'");
+        return bad(r, "object", "be 'built', 'packed' or 'prebuilt'");
     }
     return digest_read(r, tree, "object_sha256", b->files[0].sha256);
 }

@@ -8,6 +8,11 @@
 
 enum { RECORD_SIZE_MAX = 64 << 20 };
 
+/* What a record says of an object that was built here, and what it says when that came in a pack.
+ */
+#define RECORD_BUILT  "\"object\":\"built\""
+#define RECORD_PACKED "\"object\":\"packed\""
+
 /* The word for it. */
 const char *record_kind(enum build_kind kind);
 

@@ -62,6 +62,14 @@ bool bundle_is_sound(struct store *store, const char *id)
     return look(&a, store, id, &check, NULL) == 0 && check.n_problems == 0;
 }
 
+bool bundle_is_ours(struct store *store, const char *id)
+{
+    ARENA_AUTO a = ARENA_INIT;
+    struct check check;
+    return look(&a, store, id, &check, NULL) == 0 && check.n_problems == 0 &&
+           !check.record.build.packed;
+}
+
 int ml_bundle_check(struct ml_ctx *ctx, const char *bundle,
                     int (*problem)(const char *path, const char *what, void *arg), void *arg,
                     struct ml_error *err)

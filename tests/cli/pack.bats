@@ -114,10 +114,52 @@ refuses() {
     for name in p o; do
         modload register --name $name "$(modload uuid)" ./$name.bin
         modload pack $name -o back
+        modload pack $name --binary -o back.bin
+        [ $name = o ] || continue # of the other its record says that it came in a pack: see below
         cmp back $name.pack
-        modload pack $name --binary -o back
-        cmp back $name.bin
+        cmp back.bin $name.bin
     done
+    rm -rf "$MODLOAD_HOME"
+    modload register --name p "$(modload uuid)" ./p.pack 3>&- 2>/dev/null
+    modload pack p -o back
+    cmp back p.pack
+    modload pack p --binary -o back.bin
+    cmp back.bin p.bin
+}
+
+@test "pack: an object that was put into a pack is never taken for one that was built of its sources" {
+    mkdir -p evil/sub
+    sed 's/x + K + S + V/x - 666/' "$BATS_FILE_TMPDIR/src/p.c" >evil/p.c
+    cp "$BATS_FILE_TMPDIR/src/sub/s.h" evil/sub
+    other=$(modload compile evil/p.c -I"$BATS_FILE_TMPDIR/inc" -DV=1000 -lm --std gnu17 3>&-)
+    unpacked p.bin
+    cp -f "$MODLOAD_HOME/bundles/${other%% *}/plugin.so" "inside/plugins/$p/"
+    listed
+    packed
+    export MODLOAD_HOME=$there
+    ml register --name bad "$(modload uuid)" bad # as good as whoever packed it
+    assert_ok
+    ml run --release bad p 0
+    assert_stdout -666
+    assert_equal "$(jq -r .object "$there/bundles/$p/build.json")" packed
+    ml verify
+    assert_ok
+    ml register --name mine "$(modload uuid)" "$BATS_FILE_TMPDIR/src/p.c" "-I$BATS_FILE_TMPDIR/inc" -DV=1000 -lm --std gnu17
+    assert_ok
+    assert_equal "$(modload lookup mine)" "$p"
+    ml run --release mine p 0
+    assert_stdout 1110
+    assert_equal "$(jq -r .object "$there/bundles/$p/build.json")" built
+    ml verify
+    assert_ok
+    sed -i 's/"object":"built"/"object" : "built","x":{"object":"built"}/' "inside/plugins/$p/build.json"
+    listed
+    packed
+    rm -rf "$there"
+    ml register --name bad "$(modload uuid)" bad
+    assert_exit 77
+    assert_stderr_has "is not of the form that modload writes"
+    assert_equal "$(litter)$(ls "$there/bundles")" ""
 }
 
 @test "pack: nothing of this machine or moment is in it" {
@@ -192,7 +234,9 @@ refuses() {
         assert_ok
         ml verify
         assert_ok
-        diff -r "$there/bundles/${!name}" "$here/bundles/${!name}"
+        packed=() # what was built elsewhere is filed as that
+        [ $file != p.bin ] || packed=(-x build.json -x SHA256SUMS)
+        diff -r "${packed[@]}" "$there/bundles/${!name}" "$here/bundles/${!name}"
         assert_equal "$(modload history $name | awk '{print $NF}')" "$PWD/$file"
         assert_equal "$(litter)" ""
     done
