@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/semver.h"
+#include "cmd/incoming.h"
 #include "cmd/progress.h"
 
 void origins_free(struct origins *origins)
@@ -130,6 +131,14 @@ int origins_ask(struct invocation *in, struct origins *o, const struct ml_packag
     int broken = ml_package_versions_all(&asked, o->jobs, o->n, 0);
     progress_end(&progress);
     return broken > 0 ? ask_failed(in, o) : 0;
+}
+
+int origins_open(struct invocation *in, struct origins *ret, struct ml_package_request *how)
+{
+    int status = incoming_options(in, how);
+    if (status == 0)
+        status = origins_find(in, ret);
+    return status == 0 ? origins_ask(in, ret, how) : status;
 }
 
 bool origin_is_outdated(const struct origins *o, size_t i)

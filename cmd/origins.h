@@ -28,6 +28,9 @@ int origins_find(struct invocation *in, struct origins *ret);
 int origins_ask(struct invocation *in, struct origins *origins,
                 const struct ml_package_request *how);
 
+/* Both, by the options and arguments of the command. */
+int origins_open(struct invocation *in, struct origins *ret, struct ml_package_request *how);
+
 /* Whether what was asked for leads to another commit than the entry has. */
 bool origin_is_outdated(const struct origins *origins, size_t i);
 

@@ -47,11 +47,7 @@ int outdated_run(struct invocation *in)
     ORIGINS_AUTO o = {.n = 0};
     struct ml_package_request how;
     size_t found = 0;
-    int status = incoming_options(in, &how);
-    if (status == 0)
-        status = origins_find(in, &o);
-    if (status == 0)
-        status = origins_ask(in, &o, &how);
+    int status = origins_open(in, &o, &how);
     if (status != 0)
         return status;
     json_open(&in->data, '{');

@@ -62,11 +62,7 @@ static int run(struct invocation *in)
 {
     ORIGINS_AUTO o = {.n = 0};
     struct ml_package_request how;
-    int status = incoming_options(in, &how);
-    if (status == 0)
-        status = origins_find(in, &o);
-    if (status == 0)
-        status = origins_ask(in, &o, &how);
+    int status = origins_open(in, &o, &how);
     if (status != 0)
         return status;
     struct incoming *list = calloc(o.n + 1, sizeof *list);

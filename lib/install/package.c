@@ -20,9 +20,6 @@
 #include "fetch/fetch.h"
 #include "install/package.h"
 
-#define TAGS  "refs/tags/"
-#define HEADS "refs/heads/"
-
 /* ---- what is asked for ---- */
 
 /* One with a work tree has ".git" in it, one without is what that would be. */
@@ -199,16 +196,15 @@ void package_order(const struct ml_package_request *request, const struct source
     ret->arg = (void *)(uintptr_t)request;
 }
 
-/* What a tag leads to, by what was fetched last. 0; -1 and ML_REFUSED when that is not `commit`. */
-static int tag_check(const struct fetch_request *order, const struct source *source,
-                     const char *tag, const char *commit, struct ml_error *err)
+int package_tag_check(const struct fetch_request *order, const struct source *source,
+                      const char *tag, const char *commit, struct ml_error *err)
 {
     struct ml_error why = ML_ERROR_INIT;
     struct fetch_result got;
     struct fetch_request again = *order;
     AUTO_FREE struct source *tagged = malloc(sizeof *tagged);
     AUTO_FREE char *ref = NULL;
-    if (tagged == NULL || asprintf(&ref, TAGS "%s", tag) < 0)
+    if (tagged == NULL || asprintf(&ref, PACKAGE_TAGS "%s", tag) < 0)
         return ml_error_memory(err);
     *tagged = *source;
     again.source = tagged;
@@ -273,7 +269,7 @@ static int fetch_pinned(struct fetch_request *order, const struct ml_package_req
         return -1;
     }
     if (request->tag != NULL && *request->tag != '\0' && (local || !cached))
-        return tag_check(order, asked, request->tag, request->commit, err);
+        return package_tag_check(order, asked, request->tag, request->commit, err);
     return 0;
 }
 
@@ -289,12 +285,6 @@ static bool differs(const char *wanted, const char *got)
     return wanted != NULL && *wanted != '\0' && strcmp(wanted, got) != 0;
 }
 
-static const char *behind(const char *ref, const char *prefix)
-{
-    size_t n = strlen(prefix);
-    return strncmp(ref, prefix, n) == 0 ? ref + n : "";
-}
-
 /* The version that a tag stands for: a commit that was asked for by its id comes without. */
 static const char *release_of(const char *tag)
 {
@@ -303,15 +293,21 @@ static const char *release_of(const char *tag)
     return semver_parse(text, &version) ? text : "";
 }
 
+const char *package_ref_leaf(const char *ref, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return strncmp(ref, prefix, n) == 0 ? ref + n : "";
+}
+
 static void git_note(struct ml_package *p, const struct ml_package_request *request,
                      const struct fetch_result *got)
 {
     struct ml_package_info *info = &p->info;
-    const char *tag = behind(got->ref, TAGS);
+    const char *tag = package_ref_leaf(got->ref, PACKAGE_TAGS);
     info->git = true;
     info->tag = arena_str(&p->a, *tag == '\0' && request->tag ? request->tag : tag);
     info->release = arena_str(&p->a, release_of(info->tag));
-    info->branch = arena_str(&p->a, behind(got->ref, HEADS));
+    info->branch = arena_str(&p->a, package_ref_leaf(got->ref, PACKAGE_HEADS));
     info->commit = arena_str(&p->a, got->commit);
     info->tree = arena_str(&p->a, got->tree);
     info->time = got->time;
@@ -473,56 +469,4 @@ void ml_package_free(struct ml_package *package)
     store_stage_drop(&package->stage);
     arena_free(&package->a);
     free(package);
-}
-
-/* ---- versions ---- */
-
-/* The second look is at what the first one has fetched. */
-static int latest_find(const struct fetch_request *order, struct source *source,
-                       struct ml_package_versions *ret, struct ml_error *err)
-{
-    struct ml_error why = ML_ERROR_INIT;
-    struct fetch_request again = *order;
-    AUTO_FREE struct fetch_result *got = calloc(1, sizeof *got);
-    if (got == NULL)
-        return ml_error_memory(err);
-    again.offline = true;
-    if (source_ref_parse("*", source, err) < 0)
-        return -1;
-    if (fetch_source(&again, -1, got, &why) == 0) {
-        snprintf(ret->latest, sizeof ret->latest, "%s", got->version);
-        return 0;
-    }
-    if (why.status == ML_NO_INPUT && strcmp(why.code, "no_such_ref") == 0)
-        return 0;
-    if (err != NULL)
-        *err = why;
-    return -1;
-}
-
-int ml_package_versions(const struct ml_origin *origin, const struct ml_package_request *how,
-                        struct ml_package_versions *ret, struct ml_error *err)
-{
-    struct ml_package_request request = *how;
-    struct package_plan plan;
-    struct fetch_request order;
-    AUTO_FREE struct fetch_result *got = calloc(1, sizeof *got);
-    if (got == NULL)
-        return ml_error_memory(err);
-    *ret = (struct ml_package_versions){.commit = ""};
-    request.source = origin->git;
-    request.ref = origin->ref;
-    request.path = NULL;
-    if (package_plan(&request, &plan, err) < 0)
-        return -1;
-    package_order(&request, &plan.source, &order);
-    if (fetch_source(&order, -1, got, err) < 0)
-        return -1;
-    if (*origin->tag != '\0' &&
-        tag_check(&order, &plan.source, origin->tag, origin->commit, err) < 0)
-        return -1;
-    snprintf(ret->commit, sizeof ret->commit, "%s", got->commit);
-    snprintf(ret->tag, sizeof ret->tag, "%s", behind(got->ref, TAGS));
-    snprintf(ret->release, sizeof ret->release, "%s", got->version);
-    return latest_find(&order, &plan.source, ret, err);
 }

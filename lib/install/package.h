@@ -47,6 +47,21 @@ void package_order(const struct ml_package_request *request, const struct source
 int package_take(struct ml_package *p, const struct package_plan *plan,
                  const struct ml_package_request *request, struct ml_error *err);
 
+#define PACKAGE_TAGS  "refs/tags/"
+#define PACKAGE_HEADS "refs/heads/"
+
+/* What is behind one of these in a ref's name; "" when it is none of that kind. */
+const char *package_ref_leaf(const char *ref, const char *prefix);
+
+/* A fetch of `source` by what the request says of the network. Points into both. */
+void package_order(const struct ml_package_request *request, const struct source *source,
+                   struct fetch_request *ret);
+
+/* Whether a tag leads to `commit`, by what was fetched last. 0; -1 and ML_REFUSED, "moved_tag",
+ * when not, or the errors of the fetch. */
+int package_tag_check(const struct fetch_request *order, const struct source *source,
+                      const char *tag, const char *commit, struct ml_error *err);
+
 /* Looks at the plugin in `dirfd`: its manifest, its files and their digest. `stem` names it where
  * nothing else does. 0; -1 and ML_CONFIG, ML_DATA ("no_plugin"), ML_LIMIT, ML_IO. */
 int package_look(struct ml_package *p, int dirfd, const char *stem, struct ml_error *err);
