@@ -127,16 +127,17 @@ static bool progress_same(const struct fetch_progress *a, const struct fetch_pro
            a->deltas_total == b->deltas_total && a->files == b->files;
 }
 
-/* Bytes, objects and work are signs of life, each of its own. */
+/* Bytes, objects and work are signs of life, each of its own. Who shows progress hears of a server
+ * that is silent as well: what it shows begins with time, and not with the next byte. */
 static void counts_take(struct talk *t, const struct fetch_counts *now)
 {
     struct fetch_counts *last = &t->last;
     bool lives = !progress_same(&last->progress, &now->progress) || now->wire != last->wire ||
                  (now->cpu_ms > last->cpu_ms && now->cpu_ms - last->cpu_ms >= WORK_MS);
-    if (!lives)
-        return;
-    *last = *now;
-    t->idle_ms = clock_ms() + t->order->limits.idle_ms;
+    if (lives) {
+        *last = *now;
+        t->idle_ms = clock_ms() + t->order->limits.idle_ms;
+    }
     if (t->request->progress != NULL)
         t->request->progress(&now->progress, t->request->arg);
 }

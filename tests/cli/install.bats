@@ -355,6 +355,23 @@ T
     assert_stderr_has "modload: cannot fetch '$served/other': "
 }
 
+@test "install: while it fetches, a terminal has a bar with objects and bytes, and a file has lines" {
+    for i in 1 2 3 4 5 6 7 8 9; do
+        head -c 100000 /dev/urandom >"calc/noise$i"
+    done
+    git -C calc add -A
+    git -C calc commit -q -m noise
+    serve_git 500000
+    TERM=xterm script -qec "modload install --yes --fetch-timeout 1500ms $served/calc" said >/dev/null || [ $? = 124 ]
+    grep -Eq 'receiving \[=+> *\] [0-9]+/[0-9]+  [0-9.]+ KiB' said
+    ml install --yes --fetch-timeout 700ms "$served/calc"
+    assert_exit 124
+    assert_stderr_has "fetching $served/calc"
+    [[ "$stderr" != *$'\033'* && "$stderr" != *receiving* ]]
+    serve_end
+    untouched
+}
+
 @test "install: a server that goes silent, or is not there, is given up in words" {
     serve_git 4
     ml install --yes --fetch-timeout 500ms "$served/calc"
