@@ -99,17 +99,33 @@ int origins_find(struct invocation *in, struct origins *ret)
 
 /* ---- what there is ---- */
 
+/* Who wants it all the same says so by taking it in anew. */
+static void hint_anew(const struct origin_entry *e, struct ml_error *err)
+{
+    const struct ml_origin *o = &e->origin;
+    char uuid[ML_UUID_SIZE];
+    bool at = *o->ref != '\0' || strchr(o->git, '@') != NULL, path = *o->path != '\0';
+    if (strcmp(err->code, "rewritten") != 0 && strcmp(err->code, "moved_tag") != 0)
+        return;
+    ml_error_hint(
+        err, "ask its author; to take what is there now: modload install '%s%s%s'%s%s%s --as %s",
+        o->git, at ? "@" : "", o->ref, path ? " --path '" : "", o->path, path ? "'" : "",
+        entry_word(&e->entry, uuid));
+}
+
 /* Each that could not be asked is told, by the name of its entry. */
 static int ask_failed(struct invocation *in, const struct origins *o)
 {
     struct failures failures = {0};
     char uuid[ML_UUID_SIZE];
     for (size_t i = 0; i < o->n; i++) {
+        failures.done += o->jobs[i].err.status == 0;
         if (o->jobs[i].err.status == 0)
             continue;
         in->err = o->jobs[i].err;
         if (in->err.status == ML_SIGNAL + SIGINT)
             return failed_or_signalled(in);
+        hint_anew(&o->list[i], &in->err);
         ml_error_wrap(&in->err, "%s", entry_word(&o->list[i].entry, uuid));
         failures_add(&failures, in);
     }

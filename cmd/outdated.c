@@ -42,26 +42,53 @@ static void put_json(struct json *j, const struct origins *o, size_t i)
     json_close(j, '}');
 }
 
+/* How many there are. */
+static size_t put_all(struct invocation *in, const struct origins *o)
+{
+    size_t found = 0;
+    json_open(&in->data, '{');
+    json_key(&in->data, "outdated");
+    json_open(&in->data, '[');
+    for (size_t i = 0; i < o->n; i++) {
+        bool known = o->jobs[i].err.status == 0;
+        if (!known || (!origin_is_outdated(o, i) && !origin_has_newer(o, i)))
+            continue;
+        found++;
+        put_line(in, o, i);
+        put_json(&in->data, o, i);
+    }
+    json_close(&in->data, ']');
+    json_close(&in->data, '}');
+    return found;
+}
+
+/* Whether there is an answer, however many there are not. */
+static bool any_known(const struct invocation *in, const struct origins *o)
+{
+    if (o->jobs == NULL || strcmp(in->err.code, "cancelled") == 0)
+        return false;
+    for (size_t i = 0; i < o->n; i++)
+        if (o->jobs[i].err.status == 0)
+            return true;
+    return false;
+}
+
+/* What could not be asked hides nothing of the others. */
 int outdated_run(struct invocation *in)
 {
     ORIGINS_AUTO o = {.n = 0};
     struct ml_package_request how;
-    size_t found = 0;
-    int status = origins_open(in, &o, &how);
+    int status = incoming_options(in, &how);
+    if (status == 0)
+        status = origins_find(in, &o);
     if (status != 0)
         return status;
-    json_open(&in->data, '{');
-    json_key(&in->data, "outdated");
-    json_open(&in->data, '[');
-    for (size_t i = 0; i < o.n; i++) {
-        if (!origin_is_outdated(&o, i) && !origin_has_newer(&o, i))
-            continue;
-        found++;
-        put_line(in, &o, i);
-        put_json(&in->data, &o, i);
-    }
-    json_close(&in->data, ']');
-    json_close(&in->data, '}');
+    status = origins_ask(in, &o, &how);
+    if (status != 0 && !any_known(in, &o))
+        return status;
+    size_t found = put_all(in, &o);
+    if (status != 0)
+        return in->want_json || answer_now(in) == 0 ? status : failed(in);
     return found > 0 && option_given(in, "exit-code") ? EXIT_OUTDATED : 0;
 }
 
@@ -77,12 +104,12 @@ const struct command command_outdated = {
     .name = "outdated",
     .args = "[U...]",
     .summary = "list entries for which there is something newer",
-    .help =
-        "A line each: entry, what it is at, what its branch, tag or range leads to now (update "
-        "takes that), the\n"
-        "newest version of all, and the repository. A tag that was moved is an error (77). Exits "
-        "with 0, whatever\n"
-        "there is, but for --exit-code.",
+    .help = "A line each: entry, what it is at, what its branch, tag or range leads to now (update "
+            "takes that), the\n"
+            "newest version of all, and the repository. A tag that was moved, or a branch that was "
+            "rewritten, is an error\n"
+            "(77), which hides nothing of the others. Exits with 0, whatever there is, but for "
+            "--exit-code.",
     .example = "modload outdated",
     .options = options,
     .max_args = -1,

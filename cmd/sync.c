@@ -367,7 +367,9 @@ const struct command command_sync = {
         "to agree. All of the\n"
         "plugins are fetched, built and tested before any is registered. A commit that is locked "
         "stays until the\n"
-        "project asks for another version, or --update for a newer one.",
+        "project asks for another version, or --update for a newer one; a branch that was "
+        "rewritten, or a tag that was\n"
+        "moved, is an error (77).",
     .example = "modload sync --frozen",
     .options = options,
     .min_args = 0,

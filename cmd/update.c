@@ -88,8 +88,9 @@ const struct command command_update = {
         "a commit stays.\n"
         "What is new is shown, with what changed, and has to be agreed to. All of them change, "
         "or none. Without U\n"
-        "it is all entries that came from git. A tag that was moved is an error (77). Back "
-        "again: modload rollback U.",
+        "it is all entries that came from git. A tag that was moved, or a branch that was "
+        "rewritten, is an error (77).\n"
+        "Back again: modload rollback U.",
     .example = "modload update --dry-run",
     .options = options,
     .max_args = -1,

@@ -44,6 +44,7 @@ static int order_make(const struct fetch_request *request, struct fetch_order *r
     ret->offline = request->mirror || (request->offline && !local);
     ret->mirror = request->mirror;
     ret->limits = request->limits ? *request->limits : usual;
+    snprintf(ret->since, sizeof ret->since, "%s", request->since ? request->since : "");
     if (*subdir != '\0' && source_subdir_check(subdir, err) < 0)
         return -1;
     strcpy(ret->subdir, subdir);
@@ -144,8 +145,8 @@ static void error_finish(struct ml_error *err, bool offline, bool mirror)
         if (offline)
             ml_error_hint(err, "the cache is damaged: fetch it once without --offline");
     }
-    if (mirror &&
-        (strcmp(err->code, "not_cached") == 0 || strcmp(err->code, "bad_repository") == 0))
+    if (mirror && (strcmp(err->code, "not_cached") == 0 ||
+                   strcmp(err->code, "bad_repository") == 0 || strcmp(err->code, "rewritten") == 0))
         ml_error_hint(err, "fill the mirror where there is a network: modload mirror DIR SRC");
     for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
         if (*err->hint == '\0' && strcmp(err->code, hints[i].code) == 0)

@@ -57,6 +57,8 @@ struct fetch_request {
     bool offline;       /* the cache only */
     bool mirror; /* `cache` was filled by another fetch, for many to read: it is only read, may be
                     root's, and is all that there is, offline or not */
+    const char *since; /* null, "", or the commit that the ref led to once: what it leads to now
+                          must be that, or come after it */
     const char *cache; /* the directory of caches; null: $XDG_CACHE_HOME/modload/git, else
                           ~/.cache/modload/git. It must be ours alone. */
     const struct fetch_limits *limits; /* null: FETCH_LIMITS_INIT */
@@ -105,12 +107,12 @@ struct fetch_result {
  * "no_such_ref", "no_such_path": with what there is, in the hint; "not_cached": offline, and the
  * cache does not have it ML_DATA      "ambiguous_ref"; "bad_repository": damaged, or of a kind that
  * is not read ML_REFUSED   "hostile_repository": a link, a submodule, a name that leads out or is
- * two things, ...; "bad_certificate", "unknown_host", "no_credentials"; "refused_cache": others can
- * write to the cache ML_LIMIT     "repository_too_large"; memory is out ML_IO        "network";
- * reading or writing failed ML_TIMEOUT   a limit of time ML_BUSY      another fetch of this
- * repository went on for longer than `wait_ms` ML_SIGNAL + SIGINT  "cancelled" ML_CONFIG
- * "no_cache": there is no HOME ML_CANT_CREATE  the cache cannot be made, or `out_dirfd` is not
- * empty (and left as it is) */
+ * two things, ...; "bad_certificate", "unknown_host", "no_credentials"; "rewritten": the ref does
+ * not lead to what comes after `since`; "refused_cache": others can write to the cache ML_LIMIT
+ * "repository_too_large"; memory is out ML_IO        "network"; reading or writing failed
+ * ML_TIMEOUT   a limit of time ML_BUSY      another fetch of this repository went on for longer
+ * than `wait_ms` ML_SIGNAL + SIGINT  "cancelled" ML_CONFIG "no_cache": there is no HOME
+ * ML_CANT_CREATE  the cache cannot be made, or `out_dirfd` is not empty (and left as it is) */
 int fetch_source(const struct fetch_request *request, int out_dirfd, struct fetch_result *ret,
                  struct ml_error *err);
 

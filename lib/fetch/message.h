@@ -10,7 +10,7 @@
 
 #include "fetch/fetch.h"
 
-enum { FETCH_MARK = 0x6d6c6637 }; /* changes when anything below does */
+enum { FETCH_MARK = 0x6d6c6638 }; /* changes when anything below does */
 
 enum fetch_step {
     FETCH_STEP_FETCH =
@@ -32,6 +32,7 @@ struct fetch_order {
     char cache[PATH_MAX];       /* of the second step: the repository */
     char commit[FETCH_ID_SIZE]; /* of the second step */
     char base[FETCH_ID_SIZE];   /* of the changes; "" for none */
+    char since[FETCH_ID_SIZE];  /* of the first step: of the request */
     char subdir[SOURCE_URL_MAX];
     struct fetch_limits limits;
 };

@@ -195,7 +195,7 @@ static int fetch_and_resolve(git_repository *repo, const struct fetch_order *ord
         return order->offline && missing ? not_cached(&order->source, err) : -1;
     }
     ret->received = fetcher_counts.bytes;
-    return 0;
+    return fetcher_follows(repo, order, ret, err);
 }
 
 int fetcher_fetch(const struct fetch_order *order, struct fetch_result *ret, struct ml_error *err)

@@ -69,6 +69,10 @@ int fetcher_fetch(const struct fetch_order *order, struct fetch_result *ret, str
 int fetcher_resolve(git_repository *repo, const struct source *source, struct fetch_result *ret,
                     struct ml_error *err);
 
+/* Whether that is the order's `since`, or comes after it. 0; -1 and ML_REFUSED, "rewritten". */
+int fetcher_follows(git_repository *repo, const struct fetch_order *order,
+                    const struct fetch_result *found, struct ml_error *err);
+
 /* Puts a commit's tree, or a directory of it, into the directory where it stands. */
 int fetcher_export(const struct fetch_order *order, struct fetch_result *ret, struct ml_error *err);
 

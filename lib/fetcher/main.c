@@ -31,6 +31,7 @@ static int order_read(struct fetch_order *ret, struct ml_error *err)
     ret->cache[sizeof ret->cache - 1] = '\0';
     ret->commit[sizeof ret->commit - 1] = '\0';
     ret->base[sizeof ret->base - 1] = '\0';
+    ret->since[sizeof ret->since - 1] = '\0';
     ret->subdir[sizeof ret->subdir - 1] = '\0';
     return 0;
 }

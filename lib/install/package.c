@@ -189,6 +189,7 @@ void package_order(const struct ml_package_request *request, const struct source
     ret->offline = request->offline;
     ret->cache = request->cache;
     ret->mirror = request->mirror;
+    ret->since = request->commit && *request->commit ? NULL : request->since;
     ret->wait_ms = INT_MAX;
     ret->cancel_fd = request->cancel_fd;
     ret->deadline_ms = request->timeout_ms > 0 ? clock_ms() + request->timeout_ms : -1;
@@ -209,6 +210,7 @@ int package_tag_check(const struct fetch_request *order, const struct source *so
     *tagged = *source;
     again.source = tagged;
     again.offline = true;
+    again.since = NULL;
     if (source_ref_parse(ref, tagged, err) < 0)
         return -1;
     if (fetch_source(&again, -1, &got, &why) < 0 && why.status != ML_NO_INPUT) {

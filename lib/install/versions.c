@@ -17,6 +17,7 @@ static int latest_find(const struct fetch_request *order, struct source *source,
     if (got == NULL)
         return ml_error_memory(err);
     again.offline = true;
+    again.since = NULL;
     if (source_ref_parse("*", source, err) < 0)
         return -1;
     if (fetch_source(&again, -1, got, &why) == 0) {
@@ -43,6 +44,7 @@ int ml_package_versions(const struct ml_origin *origin, const struct ml_package_
     request.source = origin->git;
     request.ref = origin->ref;
     request.path = NULL;
+    request.since = *origin->tag ? NULL : origin->commit; /* a tag has its own check */
     if (package_plan(&request, &plan, err) < 0)
         return -1;
     package_order(&request, &plan.source, &order);

@@ -200,6 +200,18 @@ static const char *source_of(struct ml_sync *s, const char *git)
     return n > 0 && git[n - 1] == '@' ? arena_mem(&s->a, git, n - 1) : git;
 }
 
+/* The commit of a branch that is followed again; null: it is a tag's, or of another branch. */
+static const char *since_of(const struct sync_item *item)
+{
+    const struct lock_plugin *locked = item->locked;
+    const struct project_plugin *asked = item->asked;
+    bool followed = item->need == SYNC_NEW && locked != NULL && locked->tag == NULL &&
+                    locked->version == NULL && asked->version == NULL &&
+                    field_git_same(locked->git, asked->git) &&
+                    strcmp(or_empty(locked->ref), or_empty(asked->ref)) == 0;
+    return followed ? locked->commit : NULL;
+}
+
 static void request_make(struct ml_sync *s, const struct sync_item *item,
                          struct ml_package_request *ret)
 {
@@ -208,6 +220,7 @@ static void request_make(struct ml_sync *s, const struct sync_item *item,
     ret->source = source_of(s, item->asked->git);
     ret->ref = ref_of(s, item->asked);
     ret->path = item->asked->path;
+    ret->since = since_of(item);
     ret->commit = locked ? item->block.commit : NULL;
     ret->tag = locked ? item->block.tag : NULL;
     ret->tree = locked ? item->block.tree : NULL;
@@ -275,6 +288,18 @@ static int no_repository(struct ml_sync *s, const struct sync_item *item, struct
     return sync_failed(s, item->asked->name, &why, err);
 }
 
+/* A block that is gone is no obstacle, and the UUID that it had keeps the entry. */
+static void anew_hint(const struct ml_sync *s, const struct sync_item *item, struct ml_error *err)
+{
+    bool given = item->asked->uuid != NULL;
+    ml_error_hint(
+        err,
+        "ask its author; to take what is there now: %s%s%sremove its block from '%s', and "
+        "run modload sync",
+        given ? "" : "give it \"uuid\": \"", given ? "" : item->block.uuid,
+        given ? "" : "\" in the project, ", s->lock_label);
+}
+
 static int moved(struct ml_sync *s, const struct sync_item *item,
                  const struct ml_package_info *info, struct ml_error *err)
 {
@@ -282,9 +307,7 @@ static int moved(struct ml_sync *s, const struct sync_item *item,
     ml_error_set(&why, ML_REFUSED, "moved_tag",
                  "the tag '%s' was moved: it was %.12s, as '%s' says, and now is %.12s", info->tag,
                  item->locked->commit, s->lock_label, info->commit);
-    ml_error_hint(&why,
-                  "a version that is out is not changed by an honest author: ask him; to take "
-                  "what is there now, remove its block from the lock");
+    anew_hint(s, item, &why);
     return sync_failed(s, item->asked->name, &why, err);
 }
 
@@ -336,6 +359,14 @@ static int fetched_take(struct ml_sync *s, size_t i, struct ml_error *err)
     return 0;
 }
 
+static int not_fetched(struct ml_sync *s, size_t i, struct ml_error *err)
+{
+    struct ml_error *why = &s->jobs[i].err;
+    if (strcmp(why->code, "rewritten") == 0 || strcmp(why->code, "moved_tag") == 0)
+        anew_hint(s, &s->plan.items[i], why);
+    return sync_failed(s, s->told[i].name, why, err);
+}
+
 /* The jobs stand side by side, since they are done at once; each goes back to its place then. */
 int ml_sync_fetch(struct ml_sync *s, struct ml_error *err)
 {
@@ -358,7 +389,7 @@ int ml_sync_fetch(struct ml_sync *s, struct ml_error *err)
     for (size_t k = 0; k < n; k++) {
         s->jobs[place[k]] = jobs[k];
         if (jobs[k].package == NULL)
-            status = sync_failed(s, s->told[place[k]].name, &jobs[k].err, err);
+            status = not_fetched(s, place[k], err);
         else if (fetched_take(s, place[k], err) < 0)
             status = -1;
     }

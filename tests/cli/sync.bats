@@ -444,6 +444,10 @@ mine() {
     assert_exit 77
     assert_stderr_has "modload: one: the tag 'v1.0.0' was moved: it was ${was:0:12}, as 'p/modload.lock' says, and now is ${now:0:12}"
     unchanged
+    taken_anew one "$(locked one uuid)"
+    ml sync p --yes
+    assert_ok
+    assert_equal "$(locked one commit)" "$now"
 }
 
 @test "sync: a commit that a branch has lost is refused" {
@@ -460,6 +464,42 @@ mine() {
     assert_stderr_has "two: "
     assert_stderr_has "${was:0:12}"
     unchanged
+}
+
+# What the hint says: the block goes, and the UUID that it had is the project's.
+taken_anew() {
+    relock 'del(.plugins["'"$1"'"])'
+    jq ".plugins[\"$1\"].uuid = \"$2\"" p/modload.json >p/changed
+    mv p/changed p/modload.json
+}
+
+@test "sync: --update of a branch that was rewritten is refused, and taken when its block is gone" {
+    synced
+    uuid=$(locked two uuid)
+    was=$(locked two commit)
+    echo '/* another */' >>repos/two/two.c
+    git -C repos/two commit -q -a --amend -m 'another history'
+    now=$(git -C repos/two rev-parse HEAD)
+    remember
+    ml sync p
+    assert_ok
+    ml sync p -u '*' --yes
+    assert_exit 77
+    assert_stderr_has "modload: two: cannot fetch '$PWD/repos/two': 'main' was rewritten: it was at ${was:0:12}, and now is at ${now:0:12}, which does not come after that"
+    assert_stderr_has "now: give it \"uuid\": \"$uuid\" in the project, remove its block from 'p/modload.lock', and run modload sync"
+    unchanged
+    taken_anew two "$uuid"
+    ml sync p --yes
+    assert_ok
+    assert_equal "$(locked two commit)" "$now"
+    assert_equal "$(key_of two)" "$uuid"
+    ml sync p -u two
+    assert_ok
+    git -C repos/two checkout -q -b other "$was"
+    project one "$(from one), \"version\": \"^1\"" two "$(from two), \"ref\": \"other\", \"uuid\": \"$uuid\""
+    ml sync p --yes
+    assert_ok
+    assert_equal "$(locked two commit)" "$was"
 }
 
 @test "sync: a tree or a source that is not that of the lock is refused, and not built" {

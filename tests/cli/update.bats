@@ -135,6 +135,84 @@ ranged  v1.0.0  v1.1.0  2.0.0  file://$PWD/calc"
     assert_equal "$(version ranged)" 1.0.0
 }
 
+# The branch of calc loses its last commit, and gets another one.
+rewrite() {
+    echo "/* $1 */" >>calc/src/calc.c
+    git -C calc commit -q -a --amend -m "$1"
+}
+
+@test "update: a branch that was rewritten is an error that names both commits, and hides nothing of the others" {
+    git -C calc branch kept
+    modload install --yes --name kept --as "$(modload uuid)" "file://$PWD/calc@kept" 2>/dev/null 3>&-
+    modload install --yes --name head --as "$(modload uuid)" "file://$PWD/calc" 2>/dev/null 3>&-
+    old=$(git -C calc rev-parse --short=12 HEAD)
+    rewrite other
+    new=$(git -C calc rev-parse --short=12 HEAD)
+    git -C calc branch -f kept v1.0.0
+    git -C calc checkout -q kept
+    plugin_commit calc 1.1.0
+    git -C calc checkout -q main
+    told="branch: cannot fetch '$PWD/calc': 'main' was rewritten: it was at $old, and now is at $new, which does not come after that"
+    before=$(snapshot entries history)
+    for command in update "update --yes branch" outdated "list --outdated"; do
+        # shellcheck disable=SC2086
+        ml $command
+        assert_exit 77
+        assert_stderr_has "modload: $told"
+    done
+    assert_equal "$(snapshot entries history)" "$before"
+    ml outdated
+    assert_exit 77
+    assert_equal "$(sort <<<"$output" | cut -d' ' -f1)" "fixed
+kept
+ranged"
+    assert_stderr_has "modload: head: cannot fetch '$PWD/calc': 'main' was rewritten"
+    assert_stderr_has "now: modload install 'file://$PWD/calc@main' --as branch"
+    ml outdated --json
+    assert_exit 77
+    assert_equal "$(json '[.data.outdated[].name]|sort|join(" ")')" "fixed kept ranged"
+    assert_equal "$(json '[.errors[].code]|join(" ")')" "rewritten rewritten"
+    ml outdated --json branch
+    assert_exit 77
+    assert_equal "$(json .data)" null
+    ml update --yes kept
+    assert_ok
+    assert_equal "$(version kept)" 1.1.0
+    ml install "file://$PWD/calc@main" --as branch
+    assert_exit 77
+    assert_stderr_has "nobody has agreed"
+    ml install --yes "file://$PWD/calc@main" --as branch
+    assert_ok
+    ml outdated branch
+    assert_ok
+    ml install --yes "file://$PWD/calc" --as head
+    assert_ok
+    ml update --yes branch head
+    assert_ok
+    assert_stderr_has "nothing to update"
+}
+
+@test "update: a branch whose commit is gone, or that is a tag of another history now, was rewritten" {
+    old=$(git -C calc rev-parse --short=12 HEAD)
+    git -C calc tag -d v1.0.0 >/dev/null
+    rewrite other
+    git -C calc reflog expire --expire=now --all
+    git -C calc gc -q --prune=now
+    rm -rf "$HOME/.cache" "$XDG_CACHE_HOME"
+    ml outdated branch
+    assert_exit 77
+    assert_stderr_has "'main' was rewritten: it was at $old, which is not in the repository any more, and now is at "
+    ml outdated --offline branch
+    assert_exit 77
+    git -C calc tag main
+    git -C calc checkout -q --detach
+    git -C calc branch -D main >/dev/null
+    ml update --yes branch
+    assert_exit 77
+    assert_stderr_has "'main' was rewritten"
+    assert_equal "$(version branch)" 1.0.0
+}
+
 @test "update: --offline knows what was fetched" {
     serve_git
     modload install --yes --name served "$served/calc@^1" 2>/dev/null 3>&-

@@ -107,6 +107,9 @@ struct ml_package_request {
      * branch or range asked for, and with `tag` it is made sure that this leads there still, where
      * a server was asked. */
     const char *commit, *tag, *tree, *digest;
+    /* Of a branch that is followed, where no `commit` is asked for: the commit that it led to
+     * before. What it leads to now must be that, or come after it. Null or "": whatever it is. */
+    const char *since;
     /* In milliseconds, beside the limits that every fetch has; 0: none. */
     int64_t timeout_ms;
     /* When it becomes readable it is given up; -1: nothing does. It is not read. */
@@ -219,7 +222,8 @@ struct ml_package_versions {
 };
 
 /* Asks the repository of an origin. That the origin's own tag leads somewhere else by now is
- * ML_REFUSED, "moved_tag". Only `offline`, `cache`, `timeout_ms`, `cancel_fd` and `progress` of
+ * ML_REFUSED, "moved_tag"; that its branch leads to what does not come after its commit, or that
+ * this is gone, "rewritten". Only `offline`, `cache`, `timeout_ms`, `cancel_fd` and `progress` of
  * `how` count. Returns 0; or -1 and the errors of ml_package_fetch(). Any thread. */
 int ml_package_versions(const struct ml_origin *origin, const struct ml_package_request *how,
                         struct ml_package_versions *ret, struct ml_error *err);

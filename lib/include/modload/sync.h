@@ -117,8 +117,8 @@ const struct ml_sync_plugin *ml_sync_plugin(const struct ml_sync *sync, size_t i
 
 /* Fetches what is not there, each verified against the lock. Nothing of it is built. Returns 0; or
  * -1 and the errors of ml_package_fetch_all(); ML_CONFIG, "no_repository": one is an archive;
- * ML_REFUSED, "moved_tag"; "not_agreed": frozen, and one asks for more than
- * the lock agrees to. */
+ * ML_REFUSED, "moved_tag"; "rewritten": a branch that was followed; "not_agreed": frozen, and one
+ * asks for more than the lock agrees to. */
 int ml_sync_fetch(struct ml_sync *sync, struct ml_error *err);
 
 /* Builds and tests what was fetched, writes the lock, and registers all of it in one change. Either
