@@ -3,6 +3,7 @@
 
 load helpers
 load plugins
+load repos
 
 setup() {
     world_setup
@@ -161,4 +162,38 @@ EOF
     ml run "$id" bucket abc 10
     assert_ok
     [ "$output" -ge 0 ] && [ "$output" -lt 10 ]
+}
+
+@test "realinput: a repository of libraries as they are, served bare, in two homes by one lock" {
+    repos_setup
+    mkdir -p work/{xxhash,divide}/src work/stb
+    cp /usr/include/stb/*.h work/stb # more than two MiB that nothing of it needs
+    cp /usr/include/xxhash.h work/xxhash
+    cp /usr/include/stb/stb_divide.h work/divide
+    printf '#define XXH_STATIC_LINKING_ONLY\n#define XXH_IMPLEMENTATION\n#include "../xxhash.h"\n' >work/xxhash/src/x.c
+    printf '#define STB_DIVIDE_IMPLEMENTATION\n#include "../stb_divide.h"\n' >work/divide/src/d.c
+    for name in xxhash divide; do
+        jq -n --arg name $name '{name: $name, version: "1.0.0", license: "MIT", sources: ["src/*.c"]}' >work/$name/modload.json
+    done
+    repo_commit work v1.0.0
+    printf '\n/* The end. */\n' >>work/divide/stb_divide.h
+    repo_commit work v1.1.0
+    git clone -q --bare work libs.git
+    serve_git
+    jq -n --arg git "$served/libs.git" '{plugins: {xxhash: {git: $git, path: "xxhash", version: "^1"},
+        divide: {git: $git, path: "divide", ref: "v1.0.0"}}}' >modload.json
+    ml sync --yes
+    assert_ok
+    lock=$(<modload.lock)
+    first=$(modload list --json | jq -c '[.data.entries[].bundle] | sort')
+    export MODLOAD_HOME=$PWD/home2 XDG_CACHE_HOME=$PWD/cache2
+    ml sync --frozen
+    assert_ok
+    assert_equal "$(modload list --json | jq -c '[.data.entries[].bundle] | sort')" "$first"
+    assert_equal "$(<modload.lock)" "$lock"
+    serve_end
+    ml run --release xxhash XXH64 '' 0
+    assert_stdout 17241709254077376921
+    ml run --release divide stb_div_floor -7 2
+    assert_stdout -4
 }
