@@ -53,6 +53,15 @@ void note_skipped(const struct ml_bundle_info *info)
         note("not callable: %s: %s", info->skipped[i].name, info->skipped[i].reason);
 }
 
+void note_skipped_of(const struct ml_bundle_info *info, const struct ml_key *entry)
+{
+    char uuid[ML_UUID_SIZE];
+    ml_key_to_uuid(entry, uuid);
+    if (info->n_skipped > 0)
+        note("%s: %zu of its functions cannot be called; which, and why: modload info %s",
+             info->name, info->n_skipped, uuid);
+}
+
 /* Absolute, since the entry outlives the working directory. */
 int source_origin(const char *word, char **ret, struct ml_error *err)
 {

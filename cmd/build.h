@@ -36,6 +36,10 @@ void put_functions(struct json *j, const struct ml_bundle_info *info);
 /* Says on stderr which functions cannot be called, and why. */
 void note_skipped(const struct ml_bundle_info *info);
 
+/* Says only how many these are, and where more can be read: who takes in a plugin of somebody
+ * else's has no use for all of them. */
+void note_skipped_of(const struct ml_bundle_info *info, const struct ml_key *entry);
+
 /* The absolute path of a source, for the entry's origin. 0 and `*ret`, which the caller frees: null
  * for standard input, and when the file has gone since it was built, since an entry without an
  * origin is better than none; -1. */

@@ -30,7 +30,7 @@ static int write_to(struct invocation *in, int fd, const char *label, void *arg)
 static int run(struct invocation *in)
 {
     struct ml_transfer_result done;
-    int status = file_write(in, in->args[0], write_to, &done);
+    int status = file_write(in, in->args[0], 0600, write_to, &done);
     if (status != 0)
         return status;
     note("exported %zu entr%s and %zu bundle%s", done.entries, done.entries == 1 ? "y" : "ies",

@@ -15,9 +15,10 @@
 
 /* What is no plain file is written to, not replaced: a pipe, a device, a link. /dev/stdout is one.
  */
-static int write_into(struct invocation *in, const char *file, file_writer *write, void *arg)
+static int write_into(struct invocation *in, const char *file, mode_t mode, file_writer *write,
+                      void *arg)
 {
-    AUTO_CLOSE int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0600);
+    AUTO_CLOSE int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, mode);
     if (fd >= 0)
         return write(in, fd, file, arg);
     ml_error_errno(&in->err, ML_CANT_CREATE, errno, "cannot open '%s'", file);
@@ -25,11 +26,11 @@ static int write_into(struct invocation *in, const char *file, file_writer *writ
 }
 
 /* Without a name, where the file system knows that: who is killed leaves nothing behind. */
-static int temp_open(const char *dir, const char *temp)
+static int temp_open(const char *dir, const char *temp, mode_t mode)
 {
-    int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
     if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
-        fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     return fd;
 }
 
@@ -46,7 +47,8 @@ static int temp_publish(int fd, const char *dir, const char *temp, const char *f
 }
 
 /* A file of that name is replaced by a whole one, or stays. */
-static int write_file(struct invocation *in, const char *file, file_writer *write, void *arg)
+static int write_file(struct invocation *in, const char *file, mode_t mode, file_writer *write,
+                      void *arg)
 {
     char name[24];
     AUTO_FREE char *temp = NULL;
@@ -55,7 +57,7 @@ static int write_file(struct invocation *in, const char *file, file_writer *writ
     fs_random_name(name, sizeof name, ".");
     if (dir == NULL || asprintf(&temp, "%s%s", dir, name) < 0)
         return ml_error_memory(&in->err), failed(in);
-    AUTO_CLOSE int fd = temp_open(dir, temp);
+    AUTO_CLOSE int fd = temp_open(dir, temp, mode);
     if (fd < 0) {
         ml_error_errno(&in->err, ML_CANT_CREATE, errno, "cannot make '%s'", file);
         return failed(in);
@@ -76,7 +78,7 @@ static bool is_other(const char *file)
     return lstat(file, &st) == 0 && !S_ISREG(st.st_mode);
 }
 
-int file_write(struct invocation *in, const char *file, file_writer *write, void *arg)
+int file_write(struct invocation *in, const char *file, mode_t mode, file_writer *write, void *arg)
 {
     bool dash = strcmp(file, "-") == 0;
     if (dash && (in->want_json || isatty(STDOUT_FILENO)))
@@ -84,5 +86,6 @@ int file_write(struct invocation *in, const char *file, file_writer *write, void
                            in->command->name);
     if (dash)
         return write(in, STDOUT_FILENO, "standard output", arg);
-    return is_other(file) ? write_into(in, file, write, arg) : write_file(in, file, write, arg);
+    return is_other(file) ? write_into(in, file, mode, write, arg)
+                          : write_file(in, file, mode, write, arg);
 }

@@ -310,7 +310,7 @@ int incoming_build(struct invocation *in, struct incoming *list, size_t n, unsig
     if (broken < 0)
         return failed_or_signalled(in);
     for (size_t i = 0; i < n && broken == 0; i++)
-        note_skipped(list[i].info);
+        note_skipped_of(list[i].info, &list[i].key);
     return broken > 0 ? build_failed(in, list, jobs, n) : 0;
 }
 

@@ -155,7 +155,7 @@ static int file(struct packed *p)
         note("building %s", p->is->name);
     if (ml_pack_file(p->pack, &how, &p->one.info, &in->err) < 0)
         return failed_or_signalled(in);
-    note_skipped(p->one.info);
+    note_skipped_of(p->one.info, &p->one.key);
     return 0;
 }
 

@@ -25,7 +25,7 @@ static int run(struct invocation *in)
         return usage_error(in, "pack: no file: -o FILE, or -o - for standard output");
     int status = resolve_arg(in, in->args[0], &w.key);
     if (status == 0)
-        status = file_write(in, file, write_to, &w);
+        status = file_write(in, file, 0666, write_to, &w); /* it is made to be passed on */
     if (status != 0)
         return status;
     note("packed %s %s, %s (%s)", w.done.name, w.done.version,

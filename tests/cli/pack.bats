@@ -103,7 +103,9 @@ refuses() {
     assert_no_stdout
     assert_stderr "modload: packed p 0.0.0, to be built where it goes ($p)"
     cmp again p.pack
-    assert_equal "$(stat -c %a again)" 600
+    assert_equal "$(stat -c %a again)" 644
+    (umask 077 && modload pack p -o private 2>/dev/null)
+    assert_equal "$(stat -c %a private)" 600
     modload pack p -o - 2>err | cat >piped
     cmp piped p.pack
     ml pack --binary -o again p
