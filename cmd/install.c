@@ -159,7 +159,8 @@ const struct command command_install = {
         "else it is exit 77.\n"
         "Prints the entry's UUID. The same source again is the same entry, with a new generation. "
         "Private repositories:\n"
-        "ssh-agent, ~/.netrc, or a file that MODLOAD_TOKEN_FILE names.",
+        "ssh-agent, ~/.netrc, a file that MODLOAD_TOKEN_FILE names, or a helper of git's: "
+        "MODLOAD_CREDENTIAL_HELPER.",
     .example = "modload install https://example.org/math.git@^1.2",
     .options = options,
     .min_args = 1,

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/scope.h"
 #include "fetch/cache.h"
+#include "fetch/helper.h"
 #include "fetch/message.h"
 #include "fetch/run.h"
 
@@ -55,6 +56,28 @@ static int order_make(const struct fetch_request *request, struct fetch_order *r
 
 /* ---- the steps ---- */
 
+static bool needs_password(const struct fetch_order *order, const struct ml_error *err)
+{
+    return order->helper && order->source.kind == SOURCE_HTTPS &&
+           strcmp(err->code, FETCH_NEEDS_PASSWORD) == 0;
+}
+
+/* Once more, with what the helper says. Where it stays is the order's file, which goes with the
+ * child. */
+static int with_password(struct fetch_order *order, int dir, const struct fetch_request *request,
+                         int64_t deadline_ms, struct fetch_result *ret, struct ml_error *err)
+{
+    *err = (struct ml_error)ML_ERROR_INIT;
+    int status = helper_ask(&order->source, deadline_ms, request->cancel_fd, &order->password, err);
+    order->helper = false;
+    order->has_password = true;
+    if (status == 0)
+        status = fetch_run(order, NULL, dir, request, deadline_ms, ret, err);
+    order->has_password = false;
+    explicit_bzero(&order->password, sizeof order->password);
+    return status;
+}
+
 static int fetch_step(struct fetch_order *order, const struct cache *cache,
                       const struct fetch_request *request, int64_t deadline_ms,
                       struct fetch_result *ret, struct ml_error *err)
@@ -63,7 +86,11 @@ static int fetch_step(struct fetch_order *order, const struct cache *cache,
     if (dir < 0)
         return ml_error_errno(err, 0, errno, "cannot open '%s'", cache->path);
     order->step = FETCH_STEP_FETCH;
-    return fetch_run(order, NULL, dir, request, deadline_ms, ret, err);
+    order->helper = helper_there();
+    if (fetch_run(order, NULL, dir, request, deadline_ms, ret, err) == 0)
+        return 0;
+    return needs_password(order, err) ? with_password(order, dir, request, deadline_ms, ret, err)
+                                      : -1;
 }
 
 static int export_step(struct fetch_order *order, const struct cache *cache,

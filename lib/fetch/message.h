@@ -9,8 +9,9 @@
 #include <stddef.h>
 
 #include "fetch/fetch.h"
+#include "fetch/netrc.h"
 
-enum { FETCH_MARK = 0x6d6c6638 }; /* changes when anything below does */
+enum { FETCH_MARK = 0x6d6c6639 }; /* changes when anything below does */
 
 enum fetch_step {
     FETCH_STEP_FETCH =
@@ -34,8 +35,15 @@ struct fetch_order {
     char base[FETCH_ID_SIZE];   /* of the changes; "" for none */
     char since[FETCH_ID_SIZE];  /* of the first step: of the request */
     char subdir[SOURCE_URL_MAX];
+    uint8_t helper;       /* who asks for a password may be answered: see FETCH_NEEDS_PASSWORD */
+    uint8_t has_password; /* that is it; of the first step alone */
+    struct netrc password;
     struct fetch_limits limits;
 };
+
+/* The code of an error by which the first step says that the server asks for a password, and that
+ * no file has one. A program has to be asked, and it can start none. */
+#define FETCH_NEEDS_PASSWORD "needs_password"
 
 /* What has been done so far. It is told ten times a second whether it has changed or not; the
  * last two are for the parent alone, who ends what does nothing. */

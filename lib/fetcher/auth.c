@@ -72,9 +72,39 @@ static int refused(struct ml_error *err, const char *host, const char *why)
     ml_error_set(err, ML_REFUSED, "no_credentials", "'%s' %s", host, why);
     return ml_error_hint(err,
                          "put 'machine %s login NAME password TOKEN' into ~/.netrc, or '%s "
-                         "TOKEN' into the file that MODLOAD_TOKEN_FILE names; is the URL "
-                         "right?",
+                         "TOKEN' into the file that MODLOAD_TOKEN_FILE names, or name a program in "
+                         "MODLOAD_CREDENTIAL_HELPER; is the URL right?",
                          host, host);
+}
+
+static int not_taken(struct fetcher_auth *auth)
+{
+    const char *host = auth->source->host;
+    if (!auth->order->has_password)
+        return refused(&auth->problem, host, "does not take the password that there is for it");
+    ml_error_set(&auth->problem, ML_REFUSED, "no_credentials",
+                 "'%s' does not take the password that the credential helper has for it", host);
+    return ml_error_hint(&auth->problem, "give the helper the right one: git credential reject, "
+                                         "then git credential approve");
+}
+
+/* Files go first: they are asked without anybody being bothered. 1, 0 or -1 as above. */
+static int password_take(const struct fetcher_auth *auth, struct netrc *ret, struct ml_error *err)
+{
+    if (!auth->order->has_password)
+        return password_find(auth->source->host, ret, err);
+    *ret = auth->order->password;
+    return 1;
+}
+
+static int none(struct fetcher_auth *auth)
+{
+    const char *host = auth->source->host;
+    if (auth->order->helper)
+        return ml_error_set(&auth->problem, ML_REFUSED, FETCH_NEEDS_PASSWORD,
+                            "'%s' asks for a name and a password", host);
+    return refused(&auth->problem, host,
+                   "asks for a name and a password, and there are none for it");
 }
 
 /* ---- https ---- */
@@ -83,12 +113,11 @@ static int refused(struct ml_error *err, const char *host, const char *why)
 static int https_credential(git_credential **ret, struct fetcher_auth *auth)
 {
     struct netrc found;
-    const char *host = auth->source->host;
     if (auth->tried++ > 0)
-        return refused(&auth->problem, host, "does not take the password that there is for it");
-    int status = password_find(host, &found, &auth->problem);
+        return not_taken(auth);
+    int status = password_take(auth, &found, &auth->problem);
     if (status == 0)
-        refused(&auth->problem, host, "asks for a name and a password, and there are none for it");
+        none(auth);
     if (status == 1)
         status =
             git_credential_userpass_plaintext_new(ret, found.login, found.password) < 0 ? -1 : 1;

@@ -161,7 +161,8 @@ static int transfer(git_repository *repo, git_remote *remote, struct transfer *t
 
 static int remote_fetch(git_repository *repo, const struct fetch_order *order, struct ml_error *err)
 {
-    struct transfer t = {.auth.source = &order->source, .bytes_max = order->limits.pack_bytes};
+    struct transfer t = {.auth = {.order = order, .source = &order->source},
+                         .bytes_max = order->limits.pack_bytes};
     git_remote *remote;
     if (git_remote_create_anonymous(&remote, repo, order->source.url) < 0)
         return bad_cache(err, "cannot use the cache");

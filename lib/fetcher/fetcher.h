@@ -51,8 +51,9 @@ bool fetcher_tell_error(const struct ml_error *err);
 
 /* For one connection; `problem` is why it was given up, where that is not libgit2's reason. */
 struct fetcher_auth {
-    const struct source *source;
-    int tried; /* how many credentials were given */
+    const struct fetch_order *order;
+    const struct source *source; /* the order's */
+    int tried;                   /* how many credentials were given */
     struct ml_error problem;
 };
 

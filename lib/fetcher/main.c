@@ -32,6 +32,8 @@ static int order_read(struct fetch_order *ret, struct ml_error *err)
     ret->commit[sizeof ret->commit - 1] = '\0';
     ret->base[sizeof ret->base - 1] = '\0';
     ret->since[sizeof ret->since - 1] = '\0';
+    ret->password.login[sizeof ret->password.login - 1] = '\0';
+    ret->password.password[sizeof ret->password.password - 1] = '\0';
     ret->subdir[sizeof ret->subdir - 1] = '\0';
     return 0;
 }

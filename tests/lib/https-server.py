@@ -5,6 +5,9 @@ writes a line for each request into DIRECTORY/requests: host, path, and whether 
   /auth/REPO     the same, for me and secret alone    /away/REPO     a redirect to /plain on another host (localhost)
   /late/REPO     as /auth, then a redirect away       /down/REPO     a redirect to http
   /silent/REPO   nothing, and the connection stays    anything else  404
+
+While somebody waits for an answer to a password, the arguments and the variables of what runs in DIRECTORY are written into
+DIRECTORY/processes.
 """
 
 import base64
@@ -17,6 +20,18 @@ import threading
 
 ROOT = sys.argv[1]
 WANTED = "Basic " + base64.b64encode(b"me:secret").decode()
+
+
+def look_around():
+    with open(ROOT + "/processes", "ab") as seen:
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as words, open(f"/proc/{pid}/environ", "rb") as variables:
+                    said = words.read() + b"\n" + variables.read() + b"\n"
+            except OSError:
+                continue
+            if ROOT.encode() in said:
+                seen.write(said)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -69,6 +84,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         host = self.headers.get("Host", "").split(":")[0]
         with open(ROOT + "/requests", "a") as log:
             log.write(f"{host} {self.path} {'password' if given else 'nobody'}\n")
+        if given == WANTED:
+            look_around()
         body, port = self.body(), self.server.server_address[1]
         if mode == "silent":
             threading.Event().wait()
