@@ -105,6 +105,17 @@ static void show_limits(struct invocation *in, const struct ml_bundle_info *info
         buf_char(&in->text, '\n');
 }
 
+static void show_capabilities(struct invocation *in, const struct ml_bundle_info *info)
+{
+    json_key(&in->data, "capabilities");
+    json_open(&in->data, '[');
+    for (size_t i = 0; i < info->n_capabilities; i++) {
+        json_string(&in->data, info->capabilities[i]);
+        buf_fmt(&in->text, "%-12s %s\n", i == 0 ? "capabilities" : "", info->capabilities[i]);
+    }
+    json_close(&in->data, ']');
+}
+
 /* Of what came from git, also part by part. */
 static void show_origin(struct invocation *in, const struct ml_entry *entry)
 {
@@ -143,6 +154,7 @@ static void show_all(struct invocation *in, const struct ml_entry *entry,
     buf_fmt(&in->text, "%-12s %s\n", "loaded", loaded ? "yes" : "no");
     json_key(&in->data, "loaded");
     json_bool(&in->data, loaded);
+    show_capabilities(in, info);
     show_limits(in, info);
     put_functions(&in->data, info);
     json_close(&in->data, '}');

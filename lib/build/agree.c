@@ -59,24 +59,46 @@ static void name_compare_to(struct check *c, const char *path, const char *said,
                    name);
 }
 
-static void manifest_check(struct check *c, const char *name)
+/* What it says of itself, which the caller frees; null: that cannot be read. */
+static struct ml_bundle_info *manifest_check(struct check *c, const char *name)
 {
     BUF_AUTO text = BUF_INIT;
     struct ml_bundle_info *info = NULL;
     struct ml_error why = ML_ERROR_INIT;
     if (!check_is_readable(c, "manifest.json"))
-        return;
+        return NULL;
     int status = check_load(c, "manifest.json", INFO_SIZE_MAX, &text);
     if (status < 0 && errno == EIO)
-        return;
+        return NULL;
     if (status < 0 || info_parse(c->id, &text, &info, &why) < 0) {
         if (why.status == ML_LIMIT)
             c->lacks = ENOMEM;
         check_tell(c, CHECK_CONTENT, "manifest.json", "is no manifest");
-        return;
+        return NULL;
     }
     name_compare_to(c, "manifest.json", arena_fmt(c->a, "%s@%s", info->name, info->version), name);
-    ml_bundle_info_free(info);
+    return info;
+}
+
+/* People agree to what manifest.json says, and a repair makes it anew out of the author's own file:
+ * both have to ask for the same. What this version cannot read it does not build. */
+static void capabilities_compare(struct check *c, const struct ml_bundle_info *info)
+{
+    struct manifest m = {.name = NULL};
+    BUF_AUTO text = BUF_INIT;
+    const struct build *b = &c->record.build;
+    if (b->has_manifest) {
+        if (!check_is_readable(c, "source/modload.json") ||
+            check_load(c, "source/modload.json", MANIFEST_SIZE_MAX, &text) < 0 ||
+            manifest_parse(c->a, "modload.json", buf_text(&text), text.len, &m, NULL) < 0)
+            return;
+    }
+    bool same = m.capabilities.n == info->n_capabilities;
+    for (size_t i = 0; same && i < m.capabilities.n; i++)
+        same = strcmp(m.capabilities.items[i], info->capabilities[i]) == 0;
+    if (!same)
+        check_tell(c, CHECK_CONTENT, "manifest.json",
+                   "does not have the capabilities that its source asks for");
 }
 
 /* ---- the id ---- */
@@ -133,11 +155,14 @@ void agree_check(struct check *c)
 {
     const struct build *b = &c->record.build;
     const char *name = name_load(c);
-    manifest_check(c, name);
-    if (!c->has_record)
-        return;
-    id_check(c, name);
-    record_compare(c);
-    if (b->name != NULL && check_is_readable(c, "build.json"))
-        name_compare_to(c, "build.json", arena_fmt(c->a, "%s@%s", b->name, b->version), name);
+    struct ml_bundle_info *info = manifest_check(c, name);
+    if (c->has_record) {
+        id_check(c, name);
+        record_compare(c);
+        if (b->name != NULL && check_is_readable(c, "build.json"))
+            name_compare_to(c, "build.json", arena_fmt(c->a, "%s@%s", b->name, b->version), name);
+        if (info != NULL)
+            capabilities_compare(c, info);
+    }
+    ml_bundle_info_free(info);
 }

@@ -13,6 +13,7 @@
 #include "build/info.h"
 #include "build/limits.h"
 #include "build/strict-json.h"
+#include "client/capability.h"
 #include "client/context.h"
 
 void ml_bundle_info_free(struct ml_bundle_info *info)
@@ -28,8 +29,11 @@ void ml_bundle_info_free(struct ml_bundle_info *info)
         free(info->skipped[i].name);
         free(info->skipped[i].reason);
     }
+    for (size_t i = 0; info->capabilities != NULL && i < info->n_capabilities; i++)
+        free(info->capabilities[i]);
     free(info->functions);
     free(info->skipped);
+    free(info->capabilities);
     free(info->name);
     free(info->version);
     free(info->description);
@@ -98,6 +102,43 @@ static int limits_get(const cJSON *object, struct ml_bundle_info *info, bool *da
     return *damaged ? -1 : 0;
 }
 
+/* As they were written: each is one, in order, and none covers another. */
+static bool capabilities_good(const struct ml_bundle_info *info)
+{
+    struct capability ignored;
+    const char *list[CAPABILITY_MAX];
+    for (size_t i = 0; i < info->n_capabilities; i++) {
+        list[i] = info->capabilities[i];
+        if (capability_read(list[i], &ignored) != NULL)
+            return false;
+    }
+    if (capabilities_normalise(list, info->n_capabilities) != info->n_capabilities)
+        return false;
+    for (size_t i = 0; i < info->n_capabilities; i++)
+        if (list[i] != info->capabilities[i])
+            return false;
+    return true;
+}
+
+static int capabilities_get(const cJSON *list, struct ml_bundle_info *info, bool *damaged)
+{
+    const cJSON *item;
+    int n = cJSON_GetArraySize(list); /* 0 of no list at all: bundles that ask for nothing */
+    *damaged = (list != NULL && !cJSON_IsArray(list)) || n > CAPABILITY_MAX;
+    info->capabilities = *damaged ? NULL : calloc((size_t)n + 1, sizeof *info->capabilities);
+    if (info->capabilities == NULL)
+        return -1;
+    cJSON_ArrayForEach (item, list) {
+        *damaged = !cJSON_IsString(item);
+        char *text = *damaged ? NULL : strdup(item->valuestring);
+        if (text == NULL)
+            return -1;
+        info->capabilities[info->n_capabilities++] = text;
+    }
+    *damaged = !capabilities_good(info);
+    return *damaged ? -1 : 0;
+}
+
 static int info_fill(const cJSON *tree, struct ml_bundle_info *info, bool *damaged)
 {
     const cJSON *functions = cJSON_GetObjectItemCaseSensitive(tree, "functions");
@@ -111,7 +152,8 @@ static int info_fill(const cJSON *tree, struct ml_bundle_info *info, bool *damag
         text_get(tree, "description", &info->description, damaged) < 0 ||
         text_get(tree, "license", &info->license, damaged) < 0 ||
         functions_get(functions, info, damaged) < 0 ||
-        limits_get(cJSON_GetObjectItemCaseSensitive(tree, "limits"), info, damaged) < 0)
+        limits_get(cJSON_GetObjectItemCaseSensitive(tree, "limits"), info, damaged) < 0 ||
+        capabilities_get(cJSON_GetObjectItemCaseSensitive(tree, "capabilities"), info, damaged) < 0)
         return -1;
     return skipped_get(skipped, info, damaged);
 }

@@ -9,17 +9,20 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/words.h"
 #include "build/flag.h"
 #include "build/limits.h"
 #include "build/strict-json.h"
 #include "build/word.h"
+#include "client/capability.h"
 #include "modload/modload.h"
 
 struct reader {
     struct arena *a;
     struct manifest *m;
     struct ml_error *err;
+    const char *instead; /* what is kept of the value that was read; null: what was written */
 };
 
 static int bad(struct reader *r, const char *key, const char *must)
@@ -169,18 +172,50 @@ static int functions_read(struct reader *r, const cJSON *value)
                      "be an array of C prototypes such as \"double cos(double x)\"");
 }
 
-/* To ignore what a plugin asks for would be safe, but it would fail at its first call: it is told
- * now. */
+static int capability_add(struct reader *r, const char *text)
+{
+    struct capability ignored;
+    const char *wrong = capability_read(text, &ignored);
+    if (wrong != NULL) {
+        ml_error_set(r->err, ML_CONFIG, NULL, "%s: key 'capabilities': '%s' %s", r->m->label, text,
+                     wrong);
+        return capability_hint(text, r->err);
+    }
+    strv_add(r->a, &r->m->capabilities, arena_str(r->a, text));
+    return 0;
+}
+
+/* What people agree to, and what is compared, says each thing once and in one order. */
+static int capabilities_keep(struct reader *r)
+{
+    struct strv *list = &r->m->capabilities;
+    JSON_AUTO j = {0};
+    if (r->a->failed)
+        return ml_error_memory(r->err);
+    list->n = capabilities_normalise(list->items, list->n);
+    json_open(&j, '[');
+    for (size_t i = 0; i < list->n; i++)
+        json_string(&j, list->items[i]);
+    json_close(&j, ']');
+    if (j.out.failed)
+        return ml_error_memory(r->err);
+    r->instead = arena_str(r->a, buf_text(&j.out));
+    return 0;
+}
+
+/* An empty list stays as it is: bundles of before have it so. */
 static int capabilities_read(struct reader *r, const cJSON *value)
 {
-    const cJSON *first = cJSON_IsArray(value) ? value->child : NULL;
-    if (!cJSON_IsArray(value) || (first != NULL && !cJSON_IsString(first)))
-        return bad(r, "capabilities", "be an array of texts");
-    if (first == NULL)
-        return 0;
-    return ml_error_set(r->err, ML_CONFIG, NULL,
-                        "%s: key 'capabilities' asks for '%s', which this version cannot grant",
-                        r->m->label, first->valuestring);
+    const cJSON *item;
+    if (!cJSON_IsArray(value) || cJSON_GetArraySize(value) > CAPABILITY_MAX)
+        return bad(r, "capabilities", "be an array of at most 64 texts");
+    cJSON_ArrayForEach (item, value) {
+        if (!cJSON_IsString(item))
+            return bad(r, "capabilities", "be an array of at most 64 texts");
+        if (capability_add(r, item->valuestring) < 0)
+            return -1;
+    }
+    return r->m->capabilities.n > 0 ? capabilities_keep(r) : 0;
 }
 
 static int limits_read(struct reader *r, const cJSON *value)
@@ -291,7 +326,7 @@ static int schema_read(struct reader *r, const cJSON *value)
 static const struct {
     const char *key;
     int (*read)(struct reader *r, const cJSON *value);
-    bool kept; /* the bundle's own manifest has it as it was written */
+    bool kept; /* the bundle's own manifest has it */
 } keys[] = {
     {"name", name_read, false},
     {"version", version_read, false},
@@ -332,10 +367,12 @@ static int object_read(struct reader *r, const cJSON *tree, const struct strv *v
     size_t at = 0;
     cJSON_ArrayForEach (child, tree) {
         int i = key_number(r, child->string);
+        r->instead = NULL;
         if (i < 0 || keys[i].read(r, child) < 0)
             return -1;
         if (keys[i].kept && at < values->n)
-            r->m->parts[r->m->n_parts++] = (struct manifest_part){keys[i].key, values->items[at]};
+            r->m->parts[r->m->n_parts++] =
+                (struct manifest_part){keys[i].key, r->instead ? r->instead : values->items[at]};
         at++;
     }
     return 0;

@@ -8,7 +8,7 @@
 
 enum { MANIFEST_SIZE_MAX = 64 << 10 };
 
-/* A value that is kept as it was written. */
+/* A value that the bundle's own manifest has: as it was written, but for the capabilities. */
 struct manifest_part {
     const char *key, *json;
 };
@@ -18,6 +18,7 @@ struct manifest {
     const char *text;  /* all of it */
     const char *name, *version, *description, *license; /* null: not given */
     struct strv sources, include, link, pkg_config, cflags, functions;
+    struct strv capabilities; /* normalised: see client/capability.h */
     struct ml_plugin_limits limits;
     struct manifest_part parts[6];
     size_t n_parts;

@@ -145,6 +145,8 @@ static int manifest_look(struct ml_package *p, int dirfd, struct ml_error *err)
     p->info.version = or_empty(m.version);
     p->info.description = or_empty(m.description);
     p->info.license = or_empty(m.license);
+    p->info.capabilities = m.capabilities.items;
+    p->info.n_capabilities = m.capabilities.n;
     return 1;
 }
 

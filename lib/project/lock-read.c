@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/semver.h"
 #include "build/strict-json.h"
+#include "client/capability.h"
 #include "modload/modload.h"
 #include "project/field.h"
 #include "project/lock.h"
@@ -83,29 +84,25 @@ static const struct field_row rows[] = {
 };
 enum { N_ROWS = sizeof rows / sizeof *rows, ROW_CAPABILITIES = N_ROWS - 2 };
 
-static int text_compare(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static int capabilities_read(struct reader *r, const struct field *f, const cJSON *value,
                              struct lock_plugin *ret)
 {
     const cJSON *item;
+    struct capability ignored;
     struct strv *list = &ret->capabilities;
-    if (!cJSON_IsArray(value))
-        return field_bad(f, "be an array of texts");
+    if (!cJSON_IsArray(value) || cJSON_GetArraySize(value) > CAPABILITY_MAX)
+        return field_bad(f, "be an array of at most 64 texts");
     cJSON_ArrayForEach (item, value) {
-        if (!cJSON_IsString(item) || !is_printable(item->valuestring, FIELD_TEXT_MAX))
-            return field_bad(f, "be an array of texts");
+        if (!cJSON_IsString(item))
+            return field_bad(f, "be an array of at most 64 texts");
+        if (capability_read(item->valuestring, &ignored) != NULL)
+            return field_bad(f, "have capabilities that this version knows");
         strv_add(r->a, list, arena_str(r->a, item->valuestring));
     }
-    if (list->n > 1)
-        qsort(list->items, list->n, sizeof *list->items, text_compare);
-    for (size_t i = 1; i < list->n; i++)
-        if (strcmp(list->items[i - 1], list->items[i]) == 0)
-            return field_bad(f, "not have the same text twice");
-    return 0;
+    if (r->a->failed)
+        return ml_error_memory(r->err);
+    size_t n = capabilities_normalise(list->items, list->n);
+    return n == list->n ? 0 : field_bad(f, "not have one twice, or one that another covers");
 }
 
 static bool is_bundle_id(const char *text)

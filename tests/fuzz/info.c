@@ -38,6 +38,15 @@ static void skipped_write(struct json *j, const struct ml_bundle_info *info)
     json_close(j, ']');
 }
 
+static void capabilities_write(struct json *j, const struct ml_bundle_info *info)
+{
+    json_key(j, "capabilities");
+    json_open(j, '[');
+    for (size_t i = 0; i < info->n_capabilities; i++)
+        json_string(j, info->capabilities[i]);
+    json_close(j, ']');
+}
+
 /* Reads every text of it, too. */
 static void info_write(struct json *j, const struct ml_bundle_info *info)
 {
@@ -48,6 +57,7 @@ static void info_write(struct json *j, const struct ml_bundle_info *info)
     json_pair(j, "license", info->license);
     functions_write(j, info);
     skipped_write(j, info);
+    capabilities_write(j, info);
     json_close(j, '}');
 }
 

@@ -8,7 +8,9 @@
 #include "base/json.h"
 #include "build/strict-json.h"
 #include "build/word.h"
+#include "client/capability.h"
 #include "fuzz.h"
+#include "modload/build.h"
 #include "modload/modload.h"
 
 /* ---- written again ---- */
@@ -75,6 +77,7 @@ static void check_same(const struct manifest *a, const struct manifest *b)
     same_list(&a->link, &b->link);
     same_list(&a->pkg_config, &b->pkg_config);
     same_list(&a->functions, &b->functions);
+    same_list(&a->capabilities, &b->capabilities);
     CHECK(a->n_parts == b->n_parts);
     for (size_t i = 0; i < a->n_parts; i++) {
         same_text(a->parts[i].key, b->parts[i].key);
@@ -99,7 +102,20 @@ static void check_words(const struct strv *words, bool (*good)(const char *))
         CHECK(words->items[i][0] != '-' && good(words->items[i]));
 }
 
-/* What the bundle's own manifest takes over as it was written. */
+/* Each is one, in order, and none has another in it: nothing is said twice. */
+static void check_capabilities(const struct strv *list)
+{
+    const char *rest[CAPABILITY_MAX];
+    CHECK(list->n <= CAPABILITY_MAX);
+    for (size_t i = 0; i < list->n; i++) {
+        CHECK(ml_capability_check(list->items[i], NULL) == 0);
+        CHECK(i == 0 || strcmp(list->items[i - 1], list->items[i]) < 0);
+        CHECK(ml_capabilities_beyond(&list->items[i], 1, list->items, list->n, rest) ==
+              list->n - 1);
+    }
+}
+
+/* What the bundle's own manifest takes over. */
 static size_t count_kept(const char *text)
 {
     static const char *const kept[] = {"capabilities", "limits", "requires",
@@ -120,6 +136,7 @@ static void check_manifest(const struct manifest *m)
     check_words(&m->link, word_library);
     check_words(&m->pkg_config, word_package);
     check_words(&m->functions, word_prototype);
+    check_capabilities(&m->capabilities);
     CHECK(m->n_parts == count_kept(m->text));
 }
 

@@ -70,6 +70,12 @@ static void damages(void **state)
          "name: is not named in SHA256SUMS\n"},
         {"added with its line", "echo >extra; sums",
          "extra: is named in SHA256SUMS, and not in build.json\n"},
+        {"more capabilities, with its line",
+         "sed -i 's/}$/,\"capabilities\":[\"net\"]}/' manifest.json; sums",
+         "manifest.json: does not have the capabilities that its source asks for\n"},
+        {"a capability that is none, with its line",
+         "sed -i 's/}$/,\"capabilities\":[\"nte\"]}/' manifest.json; sums",
+         "manifest.json: is no manifest\n"},
         {"removed with its line", "rm source/sub/h.h; sums", "source/sub/h.h: is missing\n"},
     };
     const char *id = given_bundle(place);

@@ -1,6 +1,7 @@
 /* Goal of this test: every fault in a modload.json is told with its key, and nothing is ignored. */
 #include "build/manifest.h"
 
+#include "client/capability.h"
 #include "fixture.h"
 
 static void refused(void **state)
@@ -46,9 +47,15 @@ static void refused(void **state)
          "m: key 'functions' must be an array of C prototypes such as \"double cos(double x)\": "
          "'int f(void) {}' is none",
          ""},
-        {"{\"capabilities\":[\"net\"]}",
-         "m: key 'capabilities' asks for 'net', which this version cannot grant", ""},
-        {"{\"capabilities\":{}}", "m: key 'capabilities' must be an array of texts", ""},
+        {"{\"capabilities\":[\"net\",\"nte\"]}", "m: key 'capabilities': 'nte' is no capability",
+         "did you mean 'net'?"},
+        {"{\"capabilities\":[\"fs:read=/dev/sda\"]}",
+         "m: key 'capabilities': 'fs:read=/dev/sda' would open a place that no plugin is let into: "
+         "/proc, /sys, /dev",
+         ""},
+        {"{\"capabilities\":{}}", "m: key 'capabilities' must be an array of at most 64 texts", ""},
+        {"{\"capabilities\":[1]}", "m: key 'capabilities' must be an array of at most 64 texts",
+         ""},
         {"{\"limits\":[]}", "m: key 'limits' must be an object", ""},
         {"{\"limits\":{\"timeout\":5}}",
          "m: key 'limits.timeout' must be a duration such as \"500ms\" or \"5s\"", ""},
@@ -137,6 +144,44 @@ static void everything(void **state)
                         "[{\"call\":\"add\",\"args\":[9007199254740993],\"expect\":5}]");
 }
 
+/* What is agreed to has one form; an empty list is as it was written, since bundles have it so. */
+static void capabilities(void **state)
+{
+    static const struct {
+        const char *text, *kept;
+        size_t n;
+    } cases[] = {
+        {"{\"capabilities\":[ ]}", "[ ]", 0},
+        {"{\"capabilities\":[ \"net\" ]}", "[\"net\"]", 1},
+        {"{\"capabilities\":[\"net=tcp:443\",\"env=B\",\"net\",\"env=A\",\"net\"]}",
+         "[\"env=A\",\"env=B\",\"net\"]", 3},
+        {"{\"capabilities\":[\"fs:read=/a\\\"\"]}", "[\"fs:read=/a\\\"\"]", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ARENA_AUTO a = ARENA_INIT;
+        struct manifest m;
+        const char *text = cases[i].text;
+        case_int(text, manifest_parse(&a, "m", text, strlen(text), &m, NULL), 0);
+        case_int(text, m.capabilities.n, cases[i].n);
+        case_int(text, m.n_parts, 1);
+        case_text(text, m.parts[0].json, cases[i].kept);
+    }
+}
+
+static void many_capabilities(void **state)
+{
+    char text[4096];
+    for (size_t n = CAPABILITY_MAX; n <= CAPABILITY_MAX + 1; n++) {
+        ARENA_AUTO a = ARENA_INIT;
+        struct manifest m;
+        size_t at = (size_t)sprintf(text, "{\"capabilities\":[\"net\"");
+        for (size_t i = 1; i < n; i++)
+            at += (size_t)sprintf(text + at, ",\"net=tcp:%zu\"", i);
+        at += (size_t)sprintf(text + at, "]}");
+        assert_int_equal(manifest_parse(&a, "m", text, at, &m, NULL), n > CAPABILITY_MAX ? -1 : 0);
+    }
+}
+
 static void nothing(void **state)
 {
     ARENA_AUTO a = ARENA_INIT;
@@ -149,8 +194,8 @@ static void nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refused),
-        cmocka_unit_test(everything),
+        cmocka_unit_test(refused),      cmocka_unit_test(everything),
+        cmocka_unit_test(capabilities), cmocka_unit_test(many_capabilities),
         cmocka_unit_test(nothing),
     };
     UNIT_RUN("build/manifest", tests);

@@ -101,6 +101,10 @@ struct ml_bundle_info {
      * rest. 0: nothing is said. */
     uint64_t timeout_ms;
     struct ml_limits limits;
+    /* `n_capabilities` texts that it asks for, as ml_capability_check() takes them: sorted, and
+     * without those that another one covers. */
+    char **capabilities;
+    size_t n_capabilities;
 };
 
 /* Builds a bundle and files it in the registry of `ctx`, which is made where it is missing; or
@@ -218,6 +222,26 @@ struct ml_repair_result {
 int ml_bundle_repair(struct ml_ctx *ctx, const char *bundle,
                      const struct ml_repair_request *request, struct ml_repair_result *ret,
                      struct ml_error *err);
+
+/* ==== capabilities ==== */
+
+/* Checks a capability, as "capabilities" of a manifest has them:
+ *     net               connections to any address; no port to listen on
+ *     net=tcp:PORT, net=listen:PORT    TCP connections to that port; a TCP port to listen on
+ *     fs:read=PATH, fs:write=PATH      a file, or a directory with all that is in it; who may write
+ *                                      may read
+ *     exec=PATH         a program to be started
+ *     env=NAME          a variable of the caller's environment
+ * A port is 1 to 65535, a path absolute and without ".", "..", "//" or "/" at its end; there are
+ * places and names that are never granted. One thing has one spelling. The machine is not looked
+ * at. Returns 0; or -1 and ML_DATA, "bad_capability". Any thread. */
+int ml_capability_check(const char *text, struct ml_error *err);
+
+/* Which of `n_want` capabilities are not covered by one of the `n_have`: by what they mean, so that
+ * "net" covers "net=tcp:443". What is no capability covers nothing. Returns how many; they are in
+ * `ret`, which has room for all of them, in their order and not copied. Any thread. */
+size_t ml_capabilities_beyond(const char *const *have, size_t n_have, const char *const *want,
+                              size_t n_want, const char **ret);
 
 /* ==== crashes ==== */
 

@@ -146,7 +146,7 @@ struct ml_package_info {
     const char *digest;
     /* Its manifest's, or what is told where it has none. */
     const char *name, *version, *description, *license;
-    /* `n_capabilities` texts that the manifest asks for, sorted. */
+    /* `n_capabilities` texts that the manifest asks for, as those of struct ml_bundle_info. */
     const char *const *capabilities;
     size_t n_capabilities;
     uint32_t files;
