@@ -25,6 +25,9 @@ void incoming_free(struct incoming *list, size_t n)
         ml_package_free(list[i].job.package);
         ml_package_free(list[i].before);
         ml_bundle_info_free(list[i].info);
+        ml_bundle_info_free(list[i].now);
+        free(list[i].asking.more);
+        free(list[i].asking.gone);
         free(list[i].changes);
         free(list[i].origin);
     }
@@ -69,7 +72,7 @@ int incoming_options(struct invocation *in, struct ml_package_request *ret)
     if (option_duration(in, "fetch-timeout", 0, &ret->timeout_ms) < 0 ||
         option_duration(in, "min-age", 0, &ignored) < 0)
         return ML_USAGE;
-    return 0;
+    return asking_options(in);
 }
 
 /* ---- fetching ---- */
@@ -174,6 +177,9 @@ int incoming_compare(struct invocation *in, struct incoming *list, size_t n)
         in->err = (struct ml_error)ML_ERROR_INIT;
         if (list[i].there && (origin_read(in, &list[i]) < 0 || before_fetch(in, &list[i]) < 0))
             return failed_or_signalled(in);
+        const struct ml_package_info *info = ml_package_info(list[i].job.package);
+        if (asking_compare(in, &list[i], info->capabilities, info->n_capabilities) < 0)
+            return failed(in);
     }
     return 0;
 }
@@ -211,12 +217,13 @@ static int answer_read(struct invocation *in, char answer[ANSWER_MAX])
     return 0;
 }
 
-static int not_agreed(struct invocation *in, const struct incoming *first, size_t n)
+static int not_agreed(struct invocation *in, const struct incoming *list, size_t all,
+                      const struct incoming *first, size_t n)
 {
     const struct ml_package_info *info = ml_package_info(first->job.package);
     ml_error_set(&in->err, ML_REFUSED, "not_agreed", "nobody has agreed to '%.64s' from '%.200s'%s",
                  info->name, info->source, n > 1 ? " and others" : "");
-    ml_error_hint(&in->err, "look at what is shown, then add --yes; nothing was built or changed");
+    asking_hint(in, list, all);
     return failed(in);
 }
 
@@ -254,22 +261,34 @@ int incoming_ask(struct invocation *in, const char *question)
     return answer_read(in, answer) < 0 ? -1 : *answer == 'y' || *answer == 'Y';
 }
 
+/* By --yes, and --accept where one asks for more than before. */
+static int said_beforehand(struct invocation *in, const struct incoming *list, size_t n)
+{
+    struct failures failures = {0};
+    for (size_t i = 0; i < n; i++)
+        if (asking_accepted(in, ml_package_info(list[i].job.package)->name, &list[i].asking) != 0)
+            failures_add(&failures, in);
+    return failures_end(&failures, in);
+}
+
 int incoming_agree(struct invocation *in, const struct incoming *list, size_t n)
 {
     const struct incoming *first = NULL;
     size_t unknown = 0;
     int status = ages_check(in, list, n);
     for (size_t i = 0; i < n; i++)
-        if (!incoming_is_known(&list[i])) {
+        if (!incoming_is_known(&list[i]) || list[i].asking.n_more > 0) {
             first = first ? first : &list[i];
             unknown++;
         }
-    if (status != 0 || unknown == 0 || option_given(in, "yes"))
+    if (status != 0 || unknown == 0)
         return status;
-    int yes = incoming_ask(in, unknown > 1 ? "Install them?" : "Install it?");
+    if (option_given(in, "yes"))
+        return said_beforehand(in, list, n);
+    int yes = incoming_ask(in, asking_question(list, n, unknown > 1));
     if (yes < 0)
         return failed_or_signalled(in);
-    return yes ? 0 : not_agreed(in, first, unknown);
+    return yes ? 0 : not_agreed(in, list, n, first, unknown);
 }
 
 /* ---- building and testing ---- */

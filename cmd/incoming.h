@@ -7,6 +7,20 @@
 #include "cmd/command.h"
 #include "modload/install.h"
 
+/* What a plugin asks to be allowed, beside what was agreed to before: that was what the entry's
+ * bundle asks for, or what a lock says. */
+struct asking {
+    const char *const *all;
+    size_t n;
+    bool again; /* something was agreed to before */
+    const char *const *agreed;
+    size_t n_agreed;
+    const char **more; /* owned; those of the one list that the other does not cover */
+    size_t n_more;
+    const char **gone;
+    size_t n_gone;
+};
+
 /* One plugin. */
 struct incoming {
     struct ml_package_job job; /* its request is the caller's to fill in */
@@ -20,6 +34,8 @@ struct incoming {
     struct ml_package *before;         /* owned; null where it cannot be had */
     struct ml_package_change *changes; /* owned; since `before` */
     size_t n_changes;
+    struct ml_bundle_info *now; /* owned; null: what is there cannot be read */
+    struct asking asking;       /* `again` and `agreed` may be set beforehand, by a lock */
 
     const char *from;            /* instead of a package: the origin of what came in a pack */
     struct ml_bundle_info *info; /* owned; built */
@@ -40,6 +56,8 @@ int network_wanted(struct invocation *in);
 int incoming_options(struct invocation *in, struct ml_package_request *ret);
 #define INCOMING_OPTIONS                                                                           \
     {'y', "yes", NULL, "agree to what is shown: without a terminal nothing is done without it"},   \
+        {0, "accept", "CAPABILITY",                                                                \
+         "with --yes: also agree to that, where one asks for more than before; once for each"},    \
         {0, "dry-run", NULL, "stop when it was shown"},                                            \
         {0, "allow-retired", NULL, "take what was retired for its security, too"},                 \
         {0, "offline", NULL, "use what was fetched before, and no network"},                       \
@@ -67,6 +85,28 @@ int incoming_retired(struct invocation *in, const struct incoming *list, size_t 
 /* The same for one plugin, by its name, version and origin; `known`: it is there already. */
 int retired_check(struct invocation *in, const char *name, const char *version, const char *origin,
                   bool known);
+
+/* ---- capabilities ---- */
+
+/* Whether each --accept is one. 0, or the exit status. */
+int asking_options(struct invocation *in);
+
+/* Compares what a plugin asks for with what was agreed to. 0, or -1. */
+int asking_compare(struct invocation *in, struct incoming *one, const char *const *all, size_t n);
+
+/* Shows it: to people, and as members of an object. */
+void asking_show(struct buf *out, const struct asking *asking);
+void asking_json(struct json *j, const struct asking *asking);
+
+/* What to ask on the terminal. */
+const char *asking_question(const struct incoming *list, size_t n, bool many);
+
+/* Whether --accept agrees to all that goes beyond what was agreed to before: 0, or the exit
+ * status. `name` is what they are called. */
+int asking_accepted(struct invocation *in, const char *name, const struct asking *asking);
+
+/* "nothing was done: look, and say yes": the hint of an error that is set. */
+void asking_hint(struct invocation *in, const struct incoming *list, size_t n);
 
 /* Whether somebody has agreed to this very commit. */
 bool incoming_is_known(const struct incoming *i);

@@ -76,18 +76,6 @@ static void put_source(struct buf *out, const struct ml_package_info *p)
     line(out, "commit", buf_text(&text));
 }
 
-/* A line for each, whole: what is cut off would be agreed to unseen. */
-static void put_capabilities(struct buf *out, const struct ml_package_info *p)
-{
-    if (p->n_capabilities == 0)
-        line(out, "capabilities", "none");
-    for (size_t i = 0; i < p->n_capabilities; i++) {
-        buf_fmt(out, "  %-13s ", i == 0 ? "capabilities" : "");
-        put_plain(out, p->capabilities[i], SIZE_MAX);
-        buf_char(out, '\n');
-    }
-}
-
 static void put_changes(struct buf *out, const struct incoming *i)
 {
     const struct ml_package_info *now = ml_package_info(i->job.package);
@@ -138,7 +126,7 @@ static void put_one(struct buf *out, const struct incoming *i)
         line(out, "description", p->description);
     put_source(out, p);
     line(out, "license", *p->license ? p->license : "none is named");
-    put_capabilities(out, p);
+    asking_show(out, &i->asking);
     buf_fmt(&text, "%u, %s", p->files, size_round(p->bytes, size));
     line(out, "files", buf_text(&text));
     buf_reset(&text);
@@ -151,15 +139,6 @@ static void put_one(struct buf *out, const struct incoming *i)
 }
 
 /* ---- for programs ---- */
-
-static void put_capability_list(struct json *j, const struct ml_package_info *p)
-{
-    json_key(j, "capabilities");
-    json_open(j, '[');
-    for (size_t i = 0; i < p->n_capabilities; i++)
-        json_string(j, p->capabilities[i]);
-    json_close(j, ']');
-}
 
 static void put_change_list(struct json *j, const struct incoming *i)
 {
@@ -184,7 +163,8 @@ static void put_change_list(struct json *j, const struct incoming *i)
     json_close(j, '}');
 }
 
-static void put_package(struct json *j, const struct ml_package_info *p)
+static void put_package(struct json *j, const struct ml_package_info *p,
+                        const struct asking *asking)
 {
     char when[32] = "";
     if (p->git)
@@ -201,7 +181,7 @@ static void put_package(struct json *j, const struct ml_package_info *p)
     json_pair(j, "digest", p->digest);
     json_pair(j, "description", p->description);
     json_pair(j, "license", p->license);
-    put_capability_list(j, p);
+    asking_json(j, asking);
     json_key(j, "files");
     json_uint(j, p->files);
     json_key(j, "bytes");
@@ -226,7 +206,7 @@ static void put_json(struct json *j, const struct incoming *i)
     json_key(j, "changed");
     json_bool(j, r->changed);
     json_pair(j, "before", i->there ? i->entry.bundle : "");
-    put_package(j, p);
+    put_package(j, p, &i->asking);
     put_change_list(j, i);
     json_close(j, '}');
 }

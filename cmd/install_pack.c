@@ -56,7 +56,11 @@ static int entry_find(struct packed *p)
     if (!one->there && in->err.status != ML_NO_INPUT)
         return failed(in);
     in->err = (struct ml_error)ML_ERROR_INIT;
-    return 0;
+    const struct ml_bundle_info *says = p->is->says;
+    return asking_compare(in, one, (const char *const *)says->capabilities, says->n_capabilities) <
+                   0
+               ? failed(in)
+               : 0;
 }
 
 static bool is_known(const struct packed *p)
@@ -100,6 +104,7 @@ static void put_all(struct buf *out, const struct packed *p)
         line(out, "it says from", is->origin);
     line(out, "bundle", is->bundle);
     line(out, "license", *is->says->license ? is->says->license : "none is named");
+    asking_show(out, &p->one.asking);
     put_built(out, is);
     buf_fmt(&text, "%zu, %s", is->files, size_round(is->bytes, size));
     line(out, "files", buf_text(&text));
@@ -127,16 +132,18 @@ static int show(struct packed *p)
 static int agree(struct packed *p)
 {
     struct invocation *in = p->in;
-    if (is_known(p) || option_given(in, "yes"))
+    if (is_known(p))
         return 0;
-    int yes = incoming_ask(in, "Install it?");
+    if (option_given(in, "yes"))
+        return asking_accepted(in, p->is->name, &p->one.asking);
+    int yes = incoming_ask(in, asking_question(&p->one, 1, false));
     if (yes > 0)
         return 0;
     if (yes < 0)
         return failed_or_signalled(in);
     ml_error_set(&in->err, ML_REFUSED, "not_agreed", "nobody has agreed to '%s' from '%.200s'",
                  p->is->name, p->file);
-    ml_error_hint(&in->err, "look at what is shown, then add --yes; nothing was built or changed");
+    asking_hint(in, &p->one, 1);
     return failed(in);
 }
 
@@ -184,6 +191,7 @@ static void put_json(struct packed *p)
     json_bool(j, p->is->binary);
     json_pair(j, "description", p->is->says->description);
     json_pair(j, "license", p->is->says->license);
+    asking_json(j, &p->one.asking);
     json_key(j, "files");
     json_uint(j, p->is->files);
     json_key(j, "bytes");

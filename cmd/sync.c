@@ -87,6 +87,15 @@ static void put_other(struct json *j, const struct ml_sync_plugin *p)
     json_close(j, '}');
 }
 
+static void put_list(struct json *j, const char *key, const char *const *list, size_t n)
+{
+    json_key(j, key);
+    json_open(j, '[');
+    for (size_t i = 0; i < n; i++)
+        json_string(j, list[i]);
+    json_close(j, ']');
+}
+
 static void put_one(struct json *j, const struct ml_sync_plugin *p)
 {
     json_open(j, '{');
@@ -102,11 +111,9 @@ static void put_one(struct json *j, const struct ml_sync_plugin *p)
     json_pair(j, "bundle", p->bundle);
     json_key(j, "asks");
     json_bool(j, p->asks);
-    json_key(j, "asks_for");
-    json_open(j, '[');
-    for (size_t i = 0; i < p->n_more; i++)
-        json_string(j, p->more[i]);
-    json_close(j, ']');
+    put_list(j, "asks_for", p->more, p->n_more);
+    put_list(j, "capabilities", p->capabilities, p->n_capabilities);
+    put_list(j, "capabilities_before", p->capabilities_before, p->n_capabilities_before);
     put_other(j, p);
     if (p->state == ML_SYNC_GONE) {
         json_key(j, "unregistered");
@@ -222,6 +229,9 @@ static int incoming_add(struct syncing *s, const struct ml_sync_plugin *p)
     one->job.package = (struct ml_package *)p->package;
     one->name = p->name;
     one->agreed = !p->asks; /* by the lock */
+    one->asking.again = *p->commit_before != '\0';
+    one->asking.agreed = p->capabilities_before;
+    one->asking.n_agreed = p->n_capabilities_before;
     s->n++;
     return ml_key_from_uuid(p->uuid, &one->key, &s->in->err) < 0 ? failed(s->in) : 0;
 }
@@ -364,12 +374,13 @@ const struct command command_sync = {
         "in DIR/modload.lock, and is what everybody else gets: the same commit, the same files, "
         "checked against their\n"
         "digest (77). What the lock has is not asked about; what is new is shown, and somebody has "
-        "to agree. All of the\n"
-        "plugins are fetched, built and tested before any is registered. A commit that is locked "
-        "stays until the\n"
-        "project asks for another version, or --update for a newer one; a branch that was "
-        "rewritten, or a tag that was\n"
-        "moved, is an error (77).",
+        "to agree: to more\n"
+        "capabilities than the lock has by --accept for each, beside --yes. All of the plugins are "
+        "fetched, built and\n"
+        "tested before any is registered. A commit that is locked stays until the project asks for "
+        "another version, or\n"
+        "--update for a newer one; a branch that was rewritten, or a tag that was moved, is an "
+        "error (77).",
     .example = "modload sync --frozen",
     .options = options,
     .min_args = 0,

@@ -86,11 +86,13 @@ const struct command command_update = {
     .help =
         "An entry that was installed by a branch or a range (@^1.2) follows it; one of a tag or "
         "a commit stays.\n"
-        "What is new is shown, with what changed, and has to be agreed to. All of them change, "
-        "or none. Without U\n"
-        "it is all entries that came from git. A tag that was moved, or a branch that was "
-        "rewritten, is an error (77).\n"
-        "Back again: modload rollback U.",
+        "What is new is shown, with what changed, and has to be agreed to; what asks for more "
+        "capabilities than before\n"
+        "needs --accept for each, beside --yes (else 77). All of them change, or none. Without U "
+        "it is all entries that\n"
+        "came from git. A tag that was moved, or a branch that was rewritten, is an error (77). "
+        "Back again: modload\n"
+        "rollback U.",
     .example = "modload update --dry-run",
     .options = options,
     .max_args = -1,

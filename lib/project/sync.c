@@ -99,6 +99,12 @@ static void item_tell(const struct sync_item *item, struct ml_sync_plugin *ret)
         .other_origin = item->other ? item->entry.origin : "",
     };
     strcpy(ret->bundle, item->bundle);
+    ret->capabilities = item->block.capabilities.items;
+    ret->n_capabilities = item->block.capabilities.n;
+    if (item->locked == NULL)
+        return;
+    ret->capabilities_before = item->locked->capabilities.items;
+    ret->n_capabilities_before = item->locked->capabilities.n;
 }
 
 static void gone_tell(const struct sync_gone *gone, struct ml_sync_plugin *ret)
@@ -114,6 +120,8 @@ static void gone_tell(const struct sync_gone *gone, struct ml_sync_plugin *ret)
         .commit = "",
         .release_before = or_empty(block->release),
         .commit_before = block->commit,
+        .capabilities_before = block->capabilities.items,
+        .n_capabilities_before = block->capabilities.n,
         .other = gone->other ? &gone->entry.entry : NULL,
         .other_origin = gone->other ? gone->entry.origin : "",
     };
@@ -227,21 +235,20 @@ static void request_make(struct ml_sync *s, const struct sync_item *item,
     ret->digest = locked ? item->block.source : NULL;
 }
 
-/* Which of a package's capabilities were not agreed to: both lists are sorted. */
-static void more_find(struct ml_sync *s, const struct ml_package_info *info,
-                      const struct lock_plugin *locked, struct ml_sync_plugin *told)
+/* Which of a package's capabilities were not agreed to. */
+static int more_find(struct ml_sync *s, const struct ml_package_info *info,
+                     struct ml_sync_plugin *told, struct ml_error *err)
 {
-    struct strv more = {0};
-    size_t k = 0, n = locked ? locked->capabilities.n : 0;
-    for (size_t i = 0; i < info->n_capabilities; i++) {
-        while (k < n && strcmp(locked->capabilities.items[k], info->capabilities[i]) < 0)
-            k++;
-        if (k == n || strcmp(locked->capabilities.items[k], info->capabilities[i]) != 0)
-            strv_add(&s->a, &more, info->capabilities[i]);
-    }
-    told->more = more.items;
-    told->n_more = more.n;
-    told->asks = told->asks || more.n > 0;
+    const char **more = arena_alloc(&s->a, info->n_capabilities, sizeof *more);
+    if (more == NULL)
+        return ml_error_memory(err);
+    told->capabilities = info->capabilities;
+    told->n_capabilities = info->n_capabilities;
+    told->n_more = ml_capabilities_beyond(told->capabilities_before, told->n_capabilities_before,
+                                          info->capabilities, info->n_capabilities, more);
+    told->more = more;
+    told->asks = told->asks || told->n_more > 0;
+    return 0;
 }
 
 static const char *or_null(const char *text)
@@ -349,7 +356,8 @@ static int fetched_take(struct ml_sync *s, size_t i, struct ml_error *err)
     if (item->need == SYNC_NOTHING)
         return 0;
     told->package = s->jobs[i].package;
-    more_find(s, info, item->locked, told);
+    if (more_find(s, info, told, err) < 0)
+        return -1;
     if (told->n_more > 0 && s->request.frozen)
         return not_agreed(s, told, err);
     block_fill(s, info, item);

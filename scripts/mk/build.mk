@@ -29,7 +29,7 @@ all: $(PROGRAMS) $(BUILD)/lib/libmodload.so.$(SOVERSION) $(HEADERS) $(SHARE) ## 
 $(LIGHT_LIB): $(call objects,$(BASE_SRC) $(STORE_SRC) $(CLIENT_SRC))
 $(HEAVY_LIB): $(call objects,$(MAKE_SRC) $(PACK_SRC))
 $(CMD_LIB): $(call objects,$(CMD_SRC))
-HEAVY_SRC := $(shell sed -n 's,^HEAVY(\(.*\)),cmd/\1.c,p' cmd/commands.def) cmd/build.c cmd/file.c cmd/install_pack.c cmd/incoming.c cmd/incoming_retired.c cmd/incoming_show.c cmd/origins.c cmd/progress.c cmd/run_source.c
+HEAVY_SRC := $(shell sed -n 's,^HEAVY(\(.*\)),cmd/\1.c,p' cmd/commands.def) cmd/build.c cmd/file.c cmd/install_pack.c cmd/incoming.c cmd/incoming_asking.c cmd/incoming_retired.c cmd/incoming_show.c cmd/origins.c cmd/progress.c cmd/run_source.c
 $(FRONT_LIB): $(call front_objects,$(filter-out $(HEAVY_SRC),$(CMD_SRC)) $(BASE_SRC) $(STORE_SRC) $(CLIENT_SRC))
 $(LIGHT_LIB) $(HEAVY_LIB) $(CMD_LIB) $(FRONT_LIB):
 	$(call say,AR,$@)

@@ -76,8 +76,11 @@ struct ml_sync_plugin {
     /* As the lock is going to have them, and as it has them now. */
     const char *release, *tag, *commit;
     const char *release_before, *commit_before;
+    /* What it asks for, as those of struct ml_bundle_info, and what the lock agrees to now. */
+    const char *const *capabilities, *const *capabilities_before;
+    size_t n_capabilities, n_capabilities_before;
     /* Somebody has to agree to it: it is not what was agreed to before. And what it asks for beyond
-     * that: `n_more` capabilities. */
+     * what the lock agrees to: `n_more` capabilities, all of them where the lock has no block. */
     bool asks;
     const char *const *more;
     size_t n_more;

@@ -1,0 +1,211 @@
+#!/usr/bin/env bats
+# Goal of this test: what a plugin asks to be allowed is shown in one form and kept, and one that asks for more than was
+# agreed to before needs a new yes, in so many words.
+
+load helpers
+load plugins
+load registry
+load project
+load repos
+
+setup() {
+    world_setup
+    project_world
+}
+
+teardown() {
+    project_end
+    world_teardown
+}
+
+# asks VERSION JSON: a release of the repository repos/one, which asks for these
+asks() {
+    published one "$1"
+    jq --argjson asked "$2" '.capabilities = $asked' repos/one/modload.json >changed
+    mv changed repos/one/modload.json
+    git -C repos/one commit -q -a --amend -m "$1"
+    git -C repos/one tag -f "v$1" >/dev/null
+}
+
+source_url() {
+    echo "file://$PWD/repos/one@^1"
+}
+
+installed() { # installed JSON
+    asks 1.0.0 "$1"
+    ml install --yes "$(source_url)"
+    assert_ok
+}
+
+info() {
+    modload info --json one | jq -c "$1"
+}
+
+# more CAPABILITIES: the last command refused these, and nothing was changed
+more() {
+    assert_exit 77
+    assert_stderr_has "modload: 'one' asks for more than was agreed to: $1"
+    [[ $stderr != *building* ]]
+    assert_equal "$(info .data.version)" '"1.0.0"'
+}
+
+@test "capabilities: what a first install shows, its --yes is for; they are in the bundle, sorted, each thing once" {
+    asks 1.0.0 '["net=tcp:443", "fs:write=/data", "net", "fs:read=/data/in", "env=HOME", "net"]'
+    ml install "$(source_url)"
+    assert_exit 77
+    assert_stderr_has "  capabilities  env=HOME
+                fs:write=/data
+                net
+  files "
+    [[ $stderr != *"new capability"* ]]
+    ml install --json --yes "$(source_url)"
+    assert_ok
+    assert_equal "$(json '.data.plugins[0]|[.capabilities,.capability_changes]|tojson')" \
+        '[["env=HOME","fs:write=/data","net"],null]'
+    assert_equal "$(info .data.capabilities)" '["env=HOME","fs:write=/data","net"]'
+    ml info one
+    assert_stdout_has "capabilities env=HOME
+             fs:write=/data
+             net"
+    assert_equal "$(jq -c .capabilities "$MODLOAD_HOME/bundles/$(modload lookup one)/manifest.json")" \
+        '["env=HOME","fs:write=/data","net"]'
+    ml verify
+    assert_ok
+}
+
+@test "capabilities: what is none is refused, wherever it stands" {
+    asks 1.0.0 '["net=tpc:443"]'
+    ml install --yes "$(source_url)"
+    assert_exit 78
+    assert_stderr_has "key 'capabilities': 'net=tpc:443' is no capability
+  hint: did you mean 'net=tcp:PORT'?"
+    asks 1.0.1 '["env=LD_PRELOAD"]'
+    ml install --yes "$(source_url)"
+    assert_exit 78
+    assert_stderr_has "key 'capabilities': 'env=LD_PRELOAD' is never granted"
+    ml install --yes --accept nte "$(source_url)"
+    assert_exit 65
+    assert_stderr "modload: --accept: 'nte' is no capability
+  hint: did you mean 'net'?"
+}
+
+@test "capabilities: without a terminal an update that asks for more needs --accept for each, beside --yes" {
+    installed '["net=tcp:443", "env=HOME"]'
+    asks 1.1.0 '["net", "fs:read=/a b"]'
+    ml update
+    assert_exit 77
+    assert_stderr_has "  capabilities  fs:read=/a b
+                net
+  new capability fs:read=/a b
+  new capability net
+  gone capability env=HOME"
+    assert_stderr_has "then add --yes --accept 'fs:read=/a b' --accept net; nothing was built or changed"
+    ml update --yes
+    more "'fs:read=/a b', 'net'"
+    assert_stderr_has "hint: look at what is shown, then add --accept 'fs:read=/a b' --accept net; nothing was built"
+    ml update --yes --accept net --accept fs:read=/a
+    more "'fs:read=/a b'"
+    ml update --json --yes
+    assert_exit 77
+    assert_equal "$(json '.errors[0].code')" more_capabilities
+    ml update --json --dry-run
+    assert_equal "$(json '.data.plugins[0].capability_changes|tojson')" \
+        '{"added":["fs:read=/a b","net"],"removed":["env=HOME"]}'
+    ml update --yes --accept net --accept 'fs:write=/a b' --accept env=UNASKED # by what they mean
+    assert_ok
+    assert_equal "$(info .data.capabilities)" '["fs:read=/a b","net"]'
+}
+
+@test "capabilities: what asks for no more, by its meaning, needs no more than --yes" {
+    installed '["net", "fs:write=/data"]'
+    asks 1.1.0 '["net=tcp:443", "fs:read=/data/in"]'
+    ml update --yes
+    assert_ok
+    assert_stderr_has "  gone capability fs:write=/data
+  gone capability net"
+    [[ $stderr != *"new capability"* ]]
+    # and what was agreed to is now this
+    asks 1.2.0 '["net"]'
+    ml update --yes
+    assert_exit 77
+    assert_stderr_has "asks for more than was agreed to: 'net'"
+}
+
+@test "capabilities: on a terminal the question says that it asks for more" {
+    installed '[]'
+    asks 1.1.0 '["net"]'
+    printf 'n\n' | script -qec "modload update; echo status \$?" said >/dev/null
+    grep -q 'It asks for more than before. Install it? \[y/N\]' said
+    grep -q 'status 77' said
+    printf 'y\n' | script -qec "modload update; echo status \$?" said >/dev/null
+    grep -q 'status 0' said
+    assert_equal "$(info .data.capabilities)" '["net"]'
+}
+
+@test "capabilities: an install over an entry is an update, and a rollback was agreed to" {
+    installed '["net=tcp:443"]'
+    asks 1.1.0 '["net=tcp:443", "exec=/usr/bin/git"]'
+    ml install --yes "$(source_url)"
+    more "'exec=/usr/bin/git'"
+    ml install --yes --accept exec=/usr/bin/git "$(source_url)"
+    assert_ok
+    modload pack one -o one.pack --binary
+    modload rollback one
+    ml install --as one one.pack
+    assert_exit 77
+    assert_stderr_has "  capabilities  exec=/usr/bin/git
+                net=tcp:443
+  new capability exec=/usr/bin/git"
+    ml install --yes --as one one.pack
+    more "'exec=/usr/bin/git'"
+    ml install --json --yes --as one --accept exec=/usr/bin/git one.pack
+    assert_ok
+    assert_equal "$(json '.data.plugins[0].capability_changes|tojson')" '{"added":["exec=/usr/bin/git"],"removed":[]}'
+    modload rollback one
+    ml rollback one 2
+    assert_ok
+    assert_equal "$(info .data.capabilities)" '["exec=/usr/bin/git","net=tcp:443"]'
+}
+
+@test "capabilities: what a project's lock agrees to, and what it does not" {
+    asks 1.0.0 '["net=tcp:443"]'
+    project one "$(from one), \"version\": \"^1\""
+    ml sync p
+    assert_exit 77
+    assert_stderr_has "  capabilities  net=tcp:443"
+    ml sync p --yes
+    assert_ok
+    assert_equal "$(locked one 'capabilities|tojson')" '["net=tcp:443"]'
+    asks 1.1.0 '["net"]'
+    ml sync p --yes --update one
+    more "'net'"
+    assert_equal "$(locked one 'capabilities|tojson')" '["net=tcp:443"]'
+    ml sync p --json --dry-run --update one
+    assert_equal "$(json '.data.plugins[0]|[.asks_for,.capabilities,.capabilities_before]|tojson')" \
+        '[["net"],["net"],["net=tcp:443"]]'
+    ml sync p --yes --update one --accept net
+    assert_ok
+    assert_equal "$(locked one 'capabilities|tojson')" '["net"]'
+    other_home
+    ml sync p --frozen # the lock has agreed
+    assert_ok
+    assert_equal "$(info .data.capabilities)" '["net"]'
+}
+
+@test "capabilities: a lock that agrees to less is no yes" {
+    asks 1.0.0 '["net"]'
+    project one "$(from one), \"version\": \"^1\""
+    ml sync p --yes
+    assert_ok
+    relock '.plugins.one.capabilities = ["net=tcp:443"]'
+    other_home
+    ml sync p --frozen --yes
+    assert_exit 77
+    assert_stderr_has "one: it asks for 'net', which 'p/modload.lock' does not agree to"
+    ml sync p --yes
+    assert_exit 77
+    assert_stderr_has "'one' asks for more than was agreed to: 'net'"
+    ml sync p --yes --accept net
+    assert_ok
+    assert_equal "$(locked one 'capabilities|tojson')" '["net"]'
+}
