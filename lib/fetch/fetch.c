@@ -160,6 +160,9 @@ static void error_finish(struct ml_error *err, bool offline, bool mirror)
         {"no_repository", "is it the right URL? A private repository may answer so as well, to who "
                           "does not say who he is"},
         {"bad_certificate", "a certificate authority of your own: SSL_CERT_FILE"},
+        {"no_credentials", "add a key to the agent: ssh-add; is the URL right?"},
+        {"unknown_host", "server and ~/.ssh/known_hosts need a kind of key in common, which RSA is "
+                         "not: add another of its keys there (ssh-keyscan -t ed25519,ecdsa HOST)"},
         {"redirect", "if the other place is right, give its URL"},
         {"hostile_repository", "only plain files and directories are taken; one directory of it: "
                                "--path DIR; if you trust it, clone it and give the directory"},

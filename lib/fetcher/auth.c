@@ -138,13 +138,32 @@ static bool is_there(const char *path)
     return access(path, R_OK) == 0;
 }
 
+/* By what is written at its beginning: OpenSSH's own form has the cipher in its first bytes, which
+ * in base64 are these when it is "none"; PEM says ENCRYPTED. libssh2 gives all keys up for one that
+ * it cannot read. */
+static bool has_no_passphrase(const char *path)
+{
+    BUF_AUTO text = BUF_INIT;
+    bool read = fs_read_file(AT_FDCWD, path, &text, SECRETS_MAX) == 0;
+    const char *key = buf_text(&text);
+    bool fine = read && strstr(key, "PRIVATE KEY") != NULL;
+    if (strstr(key, "BEGIN OPENSSH PRIVATE KEY") != NULL)
+        fine = fine && strstr(key, "b3BlbnNzaC1rZXktdjEAAAAABG5vbmU") != NULL;
+    else
+        fine = fine && strstr(key, "ENCRYPTED") == NULL;
+    if (text.data != NULL)
+        explicit_bzero(text.data, text.len);
+    return fine;
+}
+
 /* A key without a passphrase: nobody is there to ask. */
 static int ssh_key(git_credential **ret, const char *user, const char *name)
 {
     char key[PATH_MAX], public[PATH_MAX];
     const char *home = getenv("HOME");
     if (home == NULL || snprintf(key, sizeof key, "%s/.ssh/%s", home, name) >= PATH_MAX ||
-        snprintf(public, sizeof public, "%s/.ssh/%s.pub", home, name) >= PATH_MAX || !is_there(key))
+        snprintf(public, sizeof public, "%s/.ssh/%s.pub", home, name) >= PATH_MAX ||
+        !has_no_passphrase(key))
         return -1;
     return git_credential_ssh_key_new(ret, user, is_there(public) ? public : NULL, key, "");
 }
@@ -168,7 +187,8 @@ static int ssh_credential(git_credential **ret, const char *given, struct fetche
     ml_error_set(&auth->problem, ML_REFUSED, "no_credentials", "'%s' takes no key that there is",
                  auth->source->host);
     return ml_error_hint(&auth->problem, "add a key to the agent (ssh-add); keys with a passphrase "
-                                         "are taken from there alone; is the URL right?");
+                                         "are taken from there alone, and most servers take no RSA "
+                                         "key from libssh2 before 1.11; is the URL right?");
 }
 
 /* ---- what libgit2 calls ---- */
@@ -188,6 +208,31 @@ int auth_credential(git_credential **ret, const char *url, const char *user, uns
     return GIT_EAUTH;
 }
 
+/* The port of an ssh:// URL that has one, else "". */
+static void port_find(const char *url, char port[8])
+{
+    const char *at = strstr(url, "://");
+    size_t n = at ? strcspn(at + 3, "/") : 0;
+    const char *colon = n > 0 ? memrchr(at + 3, ':', n) : NULL;
+    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+    bool is_port = digits > 0 && digits < 6 && colon + 1 + digits == at + 3 + n;
+    snprintf(port, 8, "%.*s", is_port ? (int)digits : 0, is_port ? colon + 1 : "");
+}
+
+static void unknown_host(struct fetcher_auth *auth, const char *host)
+{
+    char port[8];
+    port_find(auth->source->url, port);
+    bool has = *port != '\0';
+    ml_error_set(&auth->problem, ML_REFUSED, "unknown_host",
+                 "the key of '%s' is not the one in ~/.ssh/known_hosts, or there is none", host);
+    ml_error_hint(
+        &auth->problem,
+        "look at its key, and take it: ssh%s%s %s; where there was another one before, ask "
+        "who runs it, and then: ssh-keygen -R '%s%s%s%s'",
+        has ? " -p " : "", port, host, has ? "[" : "", host, has ? "]:" : "", port);
+}
+
 /* libgit2 has looked at it: by the system's certificates, or by ~/.ssh/known_hosts. That it is the
  * source's host is looked at here once more. */
 int auth_certificate(git_cert *cert, int valid, const char *host, void *arg)
@@ -203,10 +248,7 @@ int auth_certificate(git_cert *cert, int valid, const char *host, void *arg)
     if (valid)
         return 0;
     if (ssh) {
-        ml_error_set(&auth->problem, ML_REFUSED, "unknown_host",
-                     "the key of '%s' is not the one in ~/.ssh/known_hosts, or there is none",
-                     host);
-        ml_error_hint(&auth->problem, "look at its key, and take it: ssh %s", host);
+        unknown_host(auth, host);
     } else {
         ml_error_set(&auth->problem, ML_REFUSED, "bad_certificate",
                      "the certificate of '%s' is not valid, or none that is trusted here", host);

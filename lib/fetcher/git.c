@@ -97,17 +97,29 @@ static int failure_kind(int status, const git_error *why, const char **code)
         return *code = "out_of_memory", ML_LIMIT;
     if (status == GIT_ECERTIFICATE)
         return *code = "bad_certificate", ML_REFUSED;
-    if (status == GIT_EAUTH)
+    if (status == GIT_EAUTH || says(why, "Failed to authenticate SSH session"))
         return *code = "no_credentials", ML_REFUSED;
+    if (says(why, "Unable to exchange encryption keys"))
+        return *code = "unknown_host", ML_REFUSED;
     if (says(why, "cannot redirect from"))
         return *code = "redirect", ML_REFUSED;
     if (says(why, "status code: 404") || says(why, "could not find repository") ||
-        says(why, "failed to resolve path") || says(why, "epository not ") /* exported, found */)
+        says(why, "failed to resolve path") || says(why, "epository not ") /* exported, found */ ||
+        says(why, "does not appear to be a git repository") || says(why, "could not be found"))
         return *code = "no_repository", ML_NO_INPUT;
     if (klass == GIT_ERROR_NET || klass == GIT_ERROR_SSL || klass == GIT_ERROR_SSH ||
         klass == GIT_ERROR_HTTP || says(why, "failed to connect"))
         return *code = "network", ML_IO;
     return *code = "bad_repository", ML_DATA;
+}
+
+/* What a server says ends in a line's end. */
+static int words_length(const char *text)
+{
+    size_t n = strlen(text);
+    while (n > 0 && strchr(" \r\n", text[n - 1]) != NULL)
+        n--;
+    return (int)n;
 }
 
 int git_failed(struct ml_error *err, int status, const char *fmt, ...)
@@ -120,6 +132,6 @@ int git_failed(struct ml_error *err, int status, const char *fmt, ...)
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
     int kind = failure_kind(status, why, &code);
-    return ml_error_set(err, kind, code, "%s: %s", what,
-                        why && why->message ? why->message : "libgit2 gives no reason");
+    const char *words = why && why->message ? why->message : "libgit2 gives no reason";
+    return ml_error_set(err, kind, code, "%s: %.*s", what, words_length(words), words);
 }

@@ -8,10 +8,13 @@
 #include "repo.h"
 #include "served.h"
 
-/* Where sshd wants its directory without privileges to be. */
+/* Root's sshd wants a directory to be there, which otherwise its service makes. */
 static bool has_sshd(void)
 {
-    return access("/usr/sbin/sshd", X_OK) == 0 && access("/run/sshd", F_OK) == 0;
+    if (geteuid() == 0)
+        mkdir("/run/sshd", 0755);
+    return access("/usr/sbin/sshd", X_OK) == 0 &&
+           (geteuid() != 0 || access("/run/sshd", F_OK) == 0);
 }
 
 static void key_make(const struct place *place, const char *path)
