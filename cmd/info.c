@@ -130,6 +130,7 @@ static void show_origin(struct invocation *in, const struct ml_entry *entry)
     field(in, "ref", origin.ref);
     field(in, "tag", origin.tag);
     field(in, "commit", origin.commit);
+    field(in, "index", origin.index);
     ml_origin_done(&origin);
 }
 

@@ -98,6 +98,8 @@ static int find_by_name(struct invocation *in, const char *name, char ref[REF_SI
     request->tag = found->tag;
     request->tree = found->tree;
     request->digest = found->source;
+    request->index = found->index;
+    request->name = found->name;
     return 0;
 }
 

@@ -7,14 +7,22 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/scope.h"
 #include "base/semver.h"
 #include "cmd/incoming.h"
 #include "cmd/progress.h"
+#include "cmd/warn.h"
+
+static void origin_done(struct origin_entry *e)
+{
+    ml_origin_done(&e->origin);
+    ml_index_found_free(e->found);
+}
 
 void origins_free(struct origins *origins)
 {
     for (size_t i = 0; i < origins->n; i++)
-        ml_origin_done(&origins->list[i].origin);
+        origin_done(&origins->list[i]);
     free(origins->list);
     free(origins->jobs);
 }
@@ -54,7 +62,7 @@ static int origin_add(struct search *s, const struct ml_entry *entry)
     }
     struct origin_entry *list = realloc(o->list, (o->n + 1) * sizeof *list);
     if (list == NULL) {
-        ml_origin_done(&one.origin);
+        origin_done(&one);
         return ml_error_memory(&s->in->err);
     }
     o->list = list;
@@ -132,20 +140,104 @@ static int ask_failed(struct invocation *in, const struct origins *o)
     return failures_end(&failures, in);
 }
 
-int origins_ask(struct invocation *in, struct origins *o, const struct ml_package_request *how)
+/* The jobs have to lie side by side for those who ask. The number of those that failed; -1. */
+static int ask_repositories(struct invocation *in, struct origins *o,
+                            const struct ml_package_request *how)
 {
     struct progress progress;
     struct ml_package_request asked = *how;
+    size_t n = 0;
+    AUTO_FREE struct ml_versions_job *jobs = calloc(o->n + 1, sizeof *jobs);
+    if (jobs == NULL)
+        return ml_error_memory(&in->err);
+    for (size_t i = 0; i < o->n; i++)
+        if (*o->list[i].origin.index == '\0')
+            jobs[n++].origin = &o->list[i].origin;
+    progress_begin(&progress, n);
+    asked.progress = progress_tell;
+    asked.arg = &progress;
+    int broken = ml_package_versions_all(&asked, jobs, n, 0);
+    progress_end(&progress);
+    n = 0;
+    for (size_t i = 0; i < o->n; i++)
+        if (*o->list[i].origin.index == '\0')
+            o->jobs[i] = jobs[n++];
+    return broken;
+}
+
+static bool is_older(const char *version, const char *than)
+{
+    struct semver a, b;
+    return semver_parse(version, &a) && semver_parse(than, &b) && semver_compare(&a, &b) < 0;
+}
+
+static bool is_security(const char *reason)
+{
+    return strcmp(reason, "security") == 0;
+}
+
+/* What is retired is gone to from what is worse, and what is older only from what is retired: a
+ * copy of the index that is behind takes nothing back. */
+static bool is_taken(const struct invocation *in, const struct origin_entry *e)
+{
+    if (*e->found->reason != '\0')
+        return option_given(in, "allow-retired") ||
+               (e->retired && is_security(e->why.reason) && !is_security(e->found->reason));
+    return e->retired || !is_older(e->found->version, e->entry.version);
+}
+
+/* The newest that it has, whatever the range. */
+static int latest_find(const struct ml_index_query *query, struct ml_package_versions *v,
+                       struct ml_error *err)
+{
+    struct ml_index_query any = *query;
+    struct ml_index_found *found = NULL;
+    any.range = NULL;
+    if (ml_index_find(&any, &found, err) < 0)
+        return -1;
+    if (*found->reason == '\0')
+        snprintf(v->latest, sizeof v->latest, "%s", found->version);
+    ml_index_found_free(found);
+    return 0;
+}
+
+static int ask_index(struct invocation *in, struct origins *o, size_t i, struct ml_error *err)
+{
+    struct origin_entry *e = &o->list[i];
+    struct ml_package_versions *v = &o->jobs[i].versions;
+    const struct ml_index_query query = {.name = e->origin.name,
+                                         .range = strcmp(e->origin.ref, "*") ? e->origin.ref : NULL,
+                                         .index = e->origin.index,
+                                         .allow_retired = true};
+    if (ml_index_find(&query, &e->found, err) < 0)
+        return -1;
+    bool taken = is_taken(in, e);
+    snprintf(v->commit, sizeof v->commit, "%s", taken ? e->found->commit : e->origin.commit);
+    snprintf(v->tag, sizeof v->tag, "%s", taken ? e->found->tag : e->origin.tag);
+    snprintf(v->release, sizeof v->release, "%s", taken ? e->found->version : e->entry.version);
+    return latest_find(&query, v, err);
+}
+
+static void warn_all(struct invocation *in, struct origins *o)
+{
+    struct ml_retired_list *retired = warn_open();
+    for (size_t i = 0; i < o->n; i++)
+        o->list[i].retired = warn_entry(in, retired, &o->list[i].entry, &o->list[i].why);
+    ml_retired_close(retired);
+}
+
+int origins_ask(struct invocation *in, struct origins *o, const struct ml_package_request *how)
+{
     o->jobs = calloc(o->n + 1, sizeof *o->jobs);
     if (o->jobs == NULL)
         return ml_error_memory(&in->err), failed(in);
+    warn_all(in, o);
+    int broken = ask_repositories(in, o, how);
+    if (broken < 0)
+        return failed(in);
     for (size_t i = 0; i < o->n; i++)
-        o->jobs[i].origin = &o->list[i].origin;
-    progress_begin(&progress, o->n);
-    asked.progress = progress_tell;
-    asked.arg = &progress;
-    int broken = ml_package_versions_all(&asked, o->jobs, o->n, 0);
-    progress_end(&progress);
+        if (*o->list[i].origin.index != '\0')
+            broken += ask_index(in, o, i, &o->jobs[i].err) < 0;
     return broken > 0 ? ask_failed(in, o) : 0;
 }
 
@@ -160,6 +252,13 @@ int origins_open(struct invocation *in, struct origins *ret, struct ml_package_r
 bool origin_is_outdated(const struct origins *o, size_t i)
 {
     return strcmp(o->jobs[i].versions.commit, o->list[i].origin.commit) != 0;
+}
+
+bool origin_is_kept(const struct origins *o, size_t i)
+{
+    const struct origin_entry *e = &o->list[i];
+    return e->found != NULL && *e->found->reason != '\0' && !origin_is_outdated(o, i) &&
+           strcmp(e->found->commit, e->origin.commit) != 0;
 }
 
 /* Where what was asked for is no version, there is nothing to compare. */

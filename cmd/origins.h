@@ -4,11 +4,15 @@
 #define CMD_ORIGINS_H
 
 #include "cmd/command.h"
+#include "modload/index.h"
 #include "modload/install.h"
 
 struct origin_entry {
     struct ml_entry entry;
     struct ml_origin origin;
+    bool retired; /* what it has is, for this reason */
+    struct ml_retired why;
+    struct ml_index_found *found; /* what its index has for it, where it came out of one */
 };
 
 struct origins {
@@ -24,7 +28,9 @@ void origins_free(struct origins *origins);
  * is a failure. 0, or the exit status. */
 int origins_find(struct invocation *in, struct origins *ret);
 
-/* Asks all repositories. 0, or the exit status: then each failure was told. */
+/* Warns of what is retired; asks all repositories, and of what was installed by its name the copy
+ * of its index: this says which versions there are, whatever tags its repository has. 0, or the
+ * exit status: then each failure was told. */
 int origins_ask(struct invocation *in, struct origins *origins,
                 const struct ml_package_request *how);
 
@@ -33,6 +39,9 @@ int origins_open(struct invocation *in, struct origins *ret, struct ml_package_r
 
 /* Whether what was asked for leads to another commit than the entry has. */
 bool origin_is_outdated(const struct origins *origins, size_t i);
+
+/* Whether all that its index has in the range is retired, but for what the entry has: it stays. */
+bool origin_is_kept(const struct origins *origins, size_t i);
 
 /* Whether there is a version that is newer than what was asked for leads to. */
 bool origin_has_newer(const struct origins *origins, size_t i);

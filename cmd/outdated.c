@@ -3,6 +3,7 @@
 
 #include "cmd/incoming.h"
 #include "cmd/origins.h"
+#include "cmd/warn.h"
 
 enum { EXIT_OUTDATED = 2 };
 
@@ -36,9 +37,12 @@ static void put_json(struct json *j, const struct origins *o, size_t i)
     json_pair(j, "commit", e->origin.commit);
     json_pair(j, "wanted_tag", v->tag);
     json_pair(j, "wanted_commit", v->commit);
+    json_pair(j, "index", e->origin.index);
     json_pair(j, "latest", v->latest);
     json_key(j, "update");
     json_bool(j, origin_is_outdated(o, i));
+    if (e->retired)
+        put_retired(j, &e->why);
     json_close(j, '}');
 }
 
@@ -106,10 +110,13 @@ const struct command command_outdated = {
     .summary = "list entries for which there is something newer",
     .help = "A line each: entry, what it is at, what its branch, tag or range leads to now (update "
             "takes that), the\n"
-            "newest version of all, and the repository. A tag that was moved, or a branch that was "
-            "rewritten, is an error\n"
-            "(77), which hides nothing of the others. Exits with 0, whatever there is, but for "
-            "--exit-code.",
+            "newest version of all, and the repository. What was installed by its name has the "
+            "versions of its index, as\n"
+            "the last 'modload index update' left it. Warns of those that are retired. A tag that "
+            "was moved, or a branch\n"
+            "that was rewritten, is an error (77), which hides nothing of the others. Exits with "
+            "0, whatever there is,\n"
+            "but for --exit-code.",
     .example = "modload outdated",
     .options = options,
     .max_args = -1,

@@ -21,6 +21,8 @@ void ml_origin_done(struct ml_origin *origin)
     free(origin->ref);
     free(origin->tag);
     free(origin->commit);
+    free(origin->index);
+    free(origin->name);
     *origin = (struct ml_origin){.git = NULL};
 }
 
@@ -58,6 +60,8 @@ char *ml_origin_format(const struct ml_origin *origin)
     put_query(&out, "path", origin->path, &mark);
     put_query(&out, "ref", origin->ref, &mark);
     put_query(&out, "tag", origin->tag, &mark);
+    put_query(&out, "index", origin->index, &mark);
+    put_query(&out, "name", origin->name, &mark);
     buf_char(&out, '#');
     put_escaped(&out, origin->commit);
     return buf_steal(&out);
@@ -107,10 +111,12 @@ static bool unescape(char *text)
 /* The member of a query's key; null: there is none of that name. */
 static char **member(struct ml_origin *o, const char *key)
 {
-    return strcmp(key, "path") == 0  ? &o->path
-           : strcmp(key, "ref") == 0 ? &o->ref
-           : strcmp(key, "tag") == 0 ? &o->tag
-                                     : NULL;
+    return strcmp(key, "path") == 0    ? &o->path
+           : strcmp(key, "ref") == 0   ? &o->ref
+           : strcmp(key, "tag") == 0   ? &o->tag
+           : strcmp(key, "index") == 0 ? &o->index
+           : strcmp(key, "name") == 0  ? &o->name
+                                       : NULL;
 }
 
 static bool take(char **to, const char *text)
@@ -158,14 +164,23 @@ static bool none_if_null(char **text)
     return *text != NULL;
 }
 
+/* Both or none. */
+static bool is_looked_up(const struct ml_origin *o)
+{
+    if (*o->index == '\0' && *o->name == '\0')
+        return true;
+    return ml_name_valid(o->index) && ml_name_valid(o->name) && *o->ref != '\0';
+}
+
 /* What it leads to is used for a fetch, so it has to be something that can be fetched. */
 static bool is_sound(struct ml_origin *o)
 {
     struct source source;
     AUTO_FREE char *url = NULL;
-    if (!none_if_null(&o->path) || !none_if_null(&o->ref) || !none_if_null(&o->tag))
+    if (!none_if_null(&o->path) || !none_if_null(&o->ref) || !none_if_null(&o->tag) ||
+        !none_if_null(&o->index) || !none_if_null(&o->name))
         return false;
-    return strlen(o->commit) == ML_COMMIT_SIZE - 1 &&
+    return is_looked_up(o) && strlen(o->commit) == ML_COMMIT_SIZE - 1 &&
            strspn(o->commit, "0123456789abcdef") == ML_COMMIT_SIZE - 1 &&
            strlen(o->git) < SOURCE_URL_MAX && *o->git != '\0' &&
            (*o->ref == '\0' || source_ref_parse(o->ref, &source, NULL) == 0) &&

@@ -399,7 +399,8 @@ static int directory_take(struct ml_package *p, const struct package_plan *plan,
 
 /* ---- all of it ---- */
 
-static int origin_note(struct ml_package *p, struct ml_error *err)
+static int origin_note(struct ml_package *p, const struct ml_package_request *request,
+                       struct ml_error *err)
 {
     struct ml_package_info *info = &p->info;
     BUF_AUTO path = BUF_INIT;
@@ -416,6 +417,8 @@ static int origin_note(struct ml_package *p, struct ml_error *err)
         .ref = (char *)(uintptr_t)info->ref,
         .tag = (char *)(uintptr_t)info->tag,
         .commit = (char *)(uintptr_t)info->commit,
+        .index = (char *)(uintptr_t)request->index,
+        .name = (char *)(uintptr_t)request->name,
     };
     AUTO_FREE char *text = ml_origin_format(&origin);
     if (text == NULL)
@@ -447,7 +450,7 @@ int package_take(struct ml_package *p, const struct package_plan *plan,
         return p->a.failed ? ml_error_memory(err) : -1;
     if (differs(request->digest, p->info.digest))
         return other_source("source", request->digest, p->info.digest, err);
-    if (origin_note(p, err) < 0)
+    if (origin_note(p, request, err) < 0)
         return -1;
     return p->a.failed ? ml_error_memory(err) : 0;
 }

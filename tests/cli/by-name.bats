@@ -33,7 +33,7 @@ retire() {
     ml run math add 2 3
     assert_stdout 5
     assert_equal "$(modload info math --json | jq -r .data.origin)" \
-        "git+file://$PWD/p?ref=^1&tag=v1.1.0#$(git -C p rev-parse v1.1.0)"
+        "git+file://$PWD/p?ref=^1&tag=v1.1.0&index=main&name=math#$(git -C p rev-parse v1.1.0)"
     ml install math@1.0.0 --yes
     assert_ok
     assert_equal "$(modload list | cut -d ' ' -f 7)" math@1.0.0

@@ -13,8 +13,15 @@ static char empty[] = "";
 static void comes_back(void **state)
 {
     static char url[] = "https://example.org/a b?c&d#e%f.git", path[] = "plugins/ma th",
-                ref[] = "^1.2, <2 #x", tag[] = "v1.2.0", commit[] = COMMIT;
-    struct ml_origin there = {.git = url, .path = path, .ref = ref, .tag = tag, .commit = commit};
+                ref[] = "^1.2, <2 #x", tag[] = "v1.2.0", commit[] = COMMIT, index[] = "main",
+                name[] = "math";
+    struct ml_origin there = {.git = url,
+                              .path = path,
+                              .ref = ref,
+                              .tag = tag,
+                              .commit = commit,
+                              .index = index,
+                              .name = name};
     struct ml_origin back;
     char *text = ml_origin_format(&there);
     assert_non_null(text);
@@ -30,20 +37,34 @@ static void comes_back(void **state)
     assert_string_equal(back.ref, "^1.2");
     assert_string_equal(back.tag, tag);
     assert_string_equal(back.commit, commit);
+    assert_string_equal(back.index, index);
+    assert_string_equal(back.name, name);
     ml_origin_done(&back);
     assert_null(back.git);
     free(text);
+    /* as it was written before it said that */
+    assert_int_equal(ml_origin_parse("git+https://e.org/m?ref=^1&tag=v1.0.0#" COMMIT, &back, NULL),
+                     0);
+    assert_string_equal(back.index, "");
+    assert_string_equal(back.name, "");
+    ml_origin_done(&back);
 }
 
 static void has_one_form(void **state)
 {
     static char url[] = "https://example.org/math.git", path[] = "p", ref[] = "main",
-                commit[] = COMMIT;
+                commit[] = COMMIT, index[] = "main", name[] = "math";
     struct ml_origin o = {.git = url, .path = path, .ref = ref, .tag = empty, .commit = commit};
     char *text = ml_origin_format(&o);
     assert_string_equal(text, "git+https://example.org/math.git?path=p&ref=main#" COMMIT);
     free(text);
-    o.path = o.ref = empty;
+    o.index = index;
+    o.name = name;
+    text = ml_origin_format(&o);
+    assert_string_equal(text, "git+https://example.org/math.git?path=p&ref=main&index=main"
+                              "&name=math#" COMMIT);
+    free(text);
+    o.path = o.ref = o.index = o.name = empty;
     text = ml_origin_format(&o);
     assert_string_equal(text, "git+https://example.org/math.git#" COMMIT);
     free(text);
@@ -71,6 +92,10 @@ static void is_not_taken_for_one(void **state)
         "git+https://example.org/m?ref#" COMMIT,
         "git+https://example.org/m?ref&tag=x#" COMMIT,
         "git+https://example.org/m?#" COMMIT,
+        "git+https://example.org/m?ref=^1&index=main#" COMMIT,
+        "git+https://example.org/m?ref=^1&name=math#" COMMIT,
+        "git+https://example.org/m?index=main&name=math#" COMMIT,
+        "git+https://example.org/m?ref=^1&index=../x&name=math#" COMMIT,
         "git+https://example.org/m%0#" COMMIT,
         "git+https://example.org/m%00#" COMMIT,
         "git+https://example.org/m%zz#" COMMIT,

@@ -42,6 +42,9 @@ struct ml_origin {
     char *path, *ref;
     /* The tag that this led to ("v1.2.0"), if it was one, and the commit. */
     char *tag, *commit;
+    /* The index that it was found in, and the name that it has there: later versions are for that
+     * index to say. Both "" for what nobody has looked up. */
+    char *index, *name;
 };
 
 /* Reads an origin. Returns 0 and `*ret`, which the caller gives to ml_origin_done(); or -1, `*ret`
@@ -50,9 +53,9 @@ struct ml_origin {
 int ml_origin_parse(const char *text, struct ml_origin *ret, struct ml_error *err);
 
 /* Writes one, in the form that cargo and pip use for what comes from git:
- *     git+URL?path=DIR&ref=REF&tag=TAG#COMMIT
- * without those that are "". What would be mistaken for a mark is written %XX (RFC 3986 section
- * 2.1). The caller frees it; null: memory is out. Any thread. */
+ *     git+URL?path=DIR&ref=REF&tag=TAG&index=INDEX&name=NAME#COMMIT
+ * without those that are "" or null. What would be mistaken for a mark is written %XX (RFC 3986
+ * section 2.1). The caller frees it; null: memory is out. Any thread. */
 char *ml_origin_format(const struct ml_origin *origin);
 
 /* The origin of what came out of a file that says this of itself: "pack+" before that of a
@@ -110,6 +113,8 @@ struct ml_package_request {
     /* Of a branch that is followed, where no `commit` is asked for: the commit that it led to
      * before. What it leads to now must be that, or come after it. Null or "": whatever it is. */
     const char *since;
+    /* The index that says so, and the plugin's name there, for the origin; null: none does. */
+    const char *index, *name;
     /* In milliseconds, beside the limits that every fetch has; 0: none. */
     int64_t timeout_ms;
     /* When it becomes readable it is given up; -1: nothing does. It is not read. */
