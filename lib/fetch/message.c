@@ -32,8 +32,8 @@ static bool result_good(const struct fetch_result *result)
 
 static bool error_good(const struct ml_error *err)
 {
-    static const int known[] = {ML_NO_INPUT, ML_DATA,        ML_REFUSED, ML_LIMIT,
-                                ML_IO,       ML_CANT_CREATE, ML_TIMEOUT, ML_BUG};
+    static const int known[] = {ML_NO_INPUT,    ML_DATA,    ML_REFUSED, ML_LIMIT, ML_IO,
+                                ML_CANT_CREATE, ML_TIMEOUT, ML_BUG,     ML_CONFIG};
     bool is_known = false;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         is_known = is_known || known[i] == err->status;

@@ -108,8 +108,12 @@ static int on_progress(const git_indexer_progress *now, void *arg)
 static int transfer_failed(const struct transfer *t, int status, const char *what,
                            struct ml_error *err)
 {
-    if (t->auth.problem.status == 0)
-        return git_failed(err, status, "%s", what);
+    if (t->auth.problem.status == 0) {
+        git_failed(err, status, "%s", what);
+        if (t->auth.source->kind == SOURCE_HTTPS)
+            proxy_hint(err);
+        return -1;
+    }
     if (err != NULL)
         *err = t->auth.problem;
     return -1;

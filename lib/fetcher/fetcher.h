@@ -61,6 +61,14 @@ int auth_credential(git_credential **ret, const char *url, const char *user, uns
                     void *auth);
 int auth_certificate(git_cert *cert, int valid, const char *host, void *auth);
 
+/* ---- the proxy for https (proxy.c) ---- */
+
+/* Puts the variables that name it into the form that libgit2 reads. 0; -1 and ML_CONFIG. */
+int proxy_begin(struct ml_error *err);
+
+/* Says of a failure that the proxy may be why, where there is one. */
+void proxy_hint(struct ml_error *err);
+
 /* ---- the steps ---- */
 
 /* Fills the cache where it stands, and finds the commit. */

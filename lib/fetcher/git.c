@@ -59,7 +59,7 @@ int git_begin(const struct fetch_order *order, struct ml_error *err)
     if (order->step != FETCH_STEP_FETCH || order->source.kind != SOURCE_HTTPS || order->offline)
         return 0;
     status = certificates_set();
-    return status < 0 ? git_failed(err, status, "cannot read the certificates") : 0;
+    return status < 0 ? git_failed(err, status, "cannot read the certificates") : proxy_begin(err);
 }
 
 static bool says(const git_error *why, const char *words)
@@ -113,6 +113,23 @@ static int failure_kind(int status, const git_error *why, const char **code)
     return *code = "bad_repository", ML_DATA;
 }
 
+/* Of a repository on this machine its configuration says so; a server lists ids that are longer
+ * than libgit2 takes, which could be other nonsense as well. */
+static bool is_sha256(const git_error *why)
+{
+    return says(why, "extensions.objectformat") || says(why, "error parsing REF pkt-line");
+}
+
+static int sha256_failed(struct ml_error *err, const char *words)
+{
+    ml_error_set(err, ML_DATA, "sha256_repository",
+                 "it seems to be in git's SHA-256 format, which libgit2 does not read (%s)", words);
+    return ml_error_hint(err,
+                         "clone it with git, write a commit of it to an archive (git archive -o "
+                         "NAME.tar.gz HEAD), and give that; or ask for a repository with "
+                         "SHA-1");
+}
+
 /* What a server says ends in a line's end. */
 static int words_length(const char *text)
 {
@@ -132,6 +149,8 @@ int git_failed(struct ml_error *err, int status, const char *fmt, ...)
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
     int kind = failure_kind(status, why, &code);
+    if (is_sha256(why))
+        return sha256_failed(err, why->message);
     const char *words = why && why->message ? why->message : "libgit2 gives no reason";
     return ml_error_set(err, kind, code, "%s: %.*s", what, words_length(words), words);
 }

@@ -410,6 +410,25 @@ long double half(long double x) { return x / 2; }'
     untouched
 }
 
+@test "install: a repository in git's SHA-256 format is told as one, and an archive of it is taken" {
+    git init -q -b main --object-format=sha256 other
+    plugin_commit other 1.0.0
+    serve_git
+    git_url=$served
+    serve_https
+    for source in ./other "$git_url/other" "$served/plain/other"; do
+        SSL_CERT_FILE=$PWD/ca.pem ml install --yes "$source"
+        assert_exit 65
+        assert_stderr_has "': it seems to be in git's SHA-256 format, which libgit2 does not read ("
+        assert_stderr_has "hint: clone it with git, write a commit of it to an archive (git archive -o NAME.tar.gz HEAD)"
+        untouched
+    done
+    git -C other archive -o ../other.tar.gz HEAD
+    ml install --yes other.tar.gz
+    assert_ok
+    works "$output"
+}
+
 @test "install: what is shown cannot be made to look like something else" {
     jq '.description = "\u001b[2J\u009b1A\u202eevil\u200b"' calc/modload.json >new && cp new calc/modload.json
     git -C calc commit -q -a -m x
