@@ -39,16 +39,16 @@ static char *base_path(const char *given, struct ml_error *err)
     return path;
 }
 
-static int owner_check(int fd, const char *path, struct ml_error *err)
+int cache_owner_check(int fd, const char *path, const char *what, struct ml_error *err)
 {
     struct stat st;
     if (fstat(fd, &st) < 0)
         return ml_error_errno(err, 0, errno, "cannot look at '%s'", path);
     if (st.st_uid == geteuid() && (st.st_mode & 022) == 0)
         return 0;
-    ml_error_set(err, ML_REFUSED, "refused_cache",
-                 "'%s', where repositories are kept, is not yours alone", path);
-    return ml_error_hint(err, "chown and chmod 700 it, or set XDG_CACHE_HOME to another directory");
+    ml_error_set(err, ML_REFUSED, "refused_cache", "'%s', where %s are kept, is not yours alone",
+                 path, what);
+    return ml_error_hint(err, "chown and chmod 700 it");
 }
 
 static int base_open(const char *path, struct cache *cache, struct ml_error *err)
@@ -58,7 +58,7 @@ static int base_open(const char *path, struct cache *cache, struct ml_error *err
     cache->base = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (cache->base < 0)
         return ml_error_errno(err, 0, errno, "cannot open '%s'", path);
-    return owner_check(cache->base, path, err);
+    return cache_owner_check(cache->base, path, "repositories", err);
 }
 
 static void name_make(const char *url, char name[65])

@@ -32,6 +32,10 @@ int cache_open(const char *dir, const char *url, int64_t wait_ms, int cancel_fd,
  * root. ML_NO_INPUT, "not_cached": it does not have this one. */
 int cache_open_mirror(const char *dir, const char *url, struct cache *ret, struct ml_error *err);
 
+/* Whether a directory is ours alone: what is in it decides what is built and run later. `what` is
+ * kept there: "repositories". 0; -1 and ML_REFUSED ("refused_cache"), ML_IO. */
+int cache_owner_check(int fd, const char *path, const char *what, struct ml_error *err);
+
 /* Makes it anew, empty. */
 int cache_reset(const struct cache *cache, struct ml_error *err);
 

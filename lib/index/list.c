@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -13,6 +12,7 @@
 #include "base/scope.h"
 #include "base/xdg.h"
 #include "build/strict-json.h"
+#include "fetch/cache.h"
 
 #define LIST_FILE "indexes.json"
 
@@ -28,19 +28,6 @@ static int no_place(const char *variable, struct ml_error *err)
     return ml_error_hint(err, "set %s to a directory of yours", variable);
 }
 
-static int check_ours(int fd, const char *path, struct ml_error *err)
-{
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return ml_error_errno(err, 0, errno, "cannot look at '%s'", path);
-    if (st.st_uid == geteuid() && (st.st_mode & 022) == 0)
-        return 0;
-    ml_error_set(err, ML_REFUSED, "refused_cache",
-                 "'%s', where indexes are kept, is not yours alone", path);
-    return ml_error_hint(err, "chown and chmod 700 it");
-}
-
-/* What is in it decides what is installed later. */
 static int place_open(char *path, const char *variable, bool make, struct ml_error *err)
 {
     AUTO_FREE char *mine = path;
@@ -51,7 +38,7 @@ static int place_open(char *path, const char *variable, bool make, struct ml_err
     AUTO_CLOSE int fd = open(mine, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return ml_error_errno(err, 0, errno, "cannot open '%s'", mine);
-    return check_ours(fd, mine, err) < 0 ? -1 : steal_fd(&fd);
+    return cache_owner_check(fd, mine, "indexes", err) < 0 ? -1 : steal_fd(&fd);
 }
 
 int index_cache_open(struct ml_error *err)
