@@ -1,4 +1,5 @@
 /* modload index: which indexes of plugins are followed, and their local copies. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,12 +168,15 @@ static int update_one(struct invocation *in, const char *name)
     return 0;
 }
 
-static void update_counted(struct invocation *in, const char *name, struct failures *failures)
+/* Whether to go on with the next. */
+static bool update_counted(struct invocation *in, const char *name, struct failures *failures)
 {
-    if (update_one(in, name) == 0)
-        failures->done++;
-    else
+    int status = update_one(in, name);
+    bool cancelled = in->err.status == ML_SIGNAL + SIGINT;
+    failures->done += status == 0;
+    if (status < 0)
         failures_add(failures, in);
+    return !cancelled;
 }
 
 /* One that cannot be reached keeps none of the others from what is new. */
@@ -189,10 +193,11 @@ static int update(struct invocation *in)
     json_open(&in->data, '{');
     json_key(&in->data, "indexes");
     json_open(&in->data, '[');
-    for (int i = 1; i < in->n_args; i++)
-        update_counted(in, in->args[i], &failures);
-    for (size_t i = 0; i < all.n; i++)
-        update_counted(in, all.name[i], &failures);
+    bool on = true;
+    for (int i = 1; i < in->n_args && on; i++)
+        on = update_counted(in, in->args[i], &failures);
+    for (size_t i = 0; i < all.n && on; i++)
+        on = update_counted(in, all.name[i], &failures);
     free(all.name);
     json_close(&in->data, ']');
     json_close(&in->data, '}');

@@ -77,12 +77,13 @@ struct copy_changes {
 
 /* Makes a new copy of what was (`before`; its map may be null) and what fetch_changes() has written
  * (`records`, `n` bytes), in the new file `fd`, synced. `head` says url and commit; the rest of it
- * is filled in. What was published stays as it was: where it did not, nothing counts.
+ * is filled in. What was published stays as it was: where it did not, nothing counts. Given up when
+ * `cancel_fd` becomes readable (-1: nothing does).
  *
- * 0; -1 and ML_REFUSED, "rewritten_index": a version was changed or removed; ML_DATA,
- * "not_an_index", "bad_index"; ML_CONFIG, "newer_format"; ML_LIMIT, ML_IO. */
+ * 0; -1 and 130, "cancelled"; ML_REFUSED, "rewritten_index": a version was changed or removed;
+ * ML_DATA, "not_an_index", "bad_index"; ML_CONFIG, "newer_format"; ML_LIMIT, ML_IO. */
 int copy_make(const struct copy *before, const void *records, size_t n, struct copy_head *head,
-              int fd, struct copy_changes *ret, struct ml_error *err);
+              int fd, int cancel_fd, struct copy_changes *ret, struct ml_error *err);
 
 /* Adds the lines of a plugin's retired versions, each
  *     NAME@VERSION <tab> REASON <tab> GIT <tab> PATH <tab> MESSAGE <newline>

@@ -1,6 +1,8 @@
 /* Two lists in the order of the keys become one: the plugins that the copy had, and what has
  * changed. Only what has changed is read, but for its texts, which are taken along as they are. */
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +14,7 @@
 #include "index/copy.h"
 #include "index/top.h"
 
-enum { FLUSH_BYTES = 1 << 20, TOLD_MAX = 5 };
+enum { FLUSH_BYTES = 1 << 20, TOLD_MAX = 5, STEPS = 256 };
 
 struct change {
     char key[INDEX_NAME_SIZE];
@@ -28,7 +30,8 @@ struct merge {
     bool whole;             /* what is no change is not there any more */
     struct copy_text *text; /* of the new copy, in order */
     size_t n_texts, texts_cap;
-    int fd;
+    int fd, cancel_fd;
+    size_t steps;
     struct buf out, retired, rewritten;
     size_t n_rewritten;
     struct copy_changes done;
@@ -59,6 +62,20 @@ static void *grow(void *items, size_t n, size_t *cap, size_t size, struct ml_err
     return bigger;
 }
 
+static int cancel_check(struct merge *m)
+{
+    struct pollfd p = {.fd = m->cancel_fd, .events = POLLIN};
+    return poll(&p, 1, 0) <= 0
+               ? 0
+               : ml_error_set(m->err, ML_SIGNAL + SIGINT, "cancelled", "it was cancelled");
+}
+
+/* Of a million plugins this takes a minute: whether it is still wanted is asked now and then. */
+static int step(struct merge *m)
+{
+    return m->steps++ % STEPS == 0 ? cancel_check(m) : 0;
+}
+
 /* ---- what has changed ---- */
 
 static int head_read(struct merge *m, const struct fetch_record *record)
@@ -72,7 +89,8 @@ static int head_read(struct merge *m, const struct fetch_record *record)
 
 static int change_add(struct merge *m, const struct fetch_record *record)
 {
-    struct change *change = grow(m->change, m->n, &m->cap, sizeof *change, m->err);
+    struct change *change =
+        step(m) < 0 ? NULL : grow(m->change, m->n, &m->cap, sizeof *change, m->err);
     if (change == NULL)
         return -1;
     m->change = change;
@@ -184,7 +202,8 @@ static struct copy_text text_of(const char *text)
 /* The line of a plugin, and its text for later. */
 static int line_write(struct merge *m, const struct copy_line *line)
 {
-    struct copy_text *text = grow(m->text, m->n_texts, &m->texts_cap, sizeof *text, m->err);
+    struct copy_text *text =
+        step(m) < 0 ? NULL : grow(m->text, m->n_texts, &m->texts_cap, sizeof *text, m->err);
     struct buf *out = &m->out;
     if (text == NULL)
         return -1;
@@ -294,7 +313,7 @@ static int texts_write(struct merge *m)
     for (size_t i = 0; status == 0 && i < m->n_texts; i++) {
         put(&m->out, m->text[i]);
         buf_char(&m->out, '\0');
-        status = flush(m, FLUSH_BYTES);
+        status = step(m) < 0 ? -1 : flush(m, FLUSH_BYTES);
     }
     return status;
 }
@@ -313,15 +332,15 @@ static int all_write(struct merge *m)
         return -1;
     if (pwrite(m->fd, h, sizeof *h, 0) != (ssize_t)sizeof *h || fs_sync(m->fd) < 0)
         return ml_error_errno(m->err, ML_IO, errno, "cannot write the copy");
-    return 0;
+    return cancel_check(m); /* the disk may have taken its time */
 }
 
 int copy_make(const struct copy *before, const void *records, size_t n, struct copy_head *head,
-              int fd, struct copy_changes *ret, struct ml_error *err)
+              int fd, int cancel_fd, struct copy_changes *ret, struct ml_error *err)
 {
     struct ml_error problem = ML_ERROR_INIT;
     __attribute__((cleanup(merge_free))) struct merge m = {
-        .before = before, .head = head, .fd = fd, .err = &problem};
+        .before = before, .head = head, .fd = fd, .cancel_fd = cancel_fd, .err = &problem};
     memset(head->magic, 0, sizeof head->magic);
     strcpy(head->magic, COPY_MAGIC);
     head->form = COPY_FORM;

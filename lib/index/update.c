@@ -106,7 +106,7 @@ static int copy_write(struct update *u, struct copy_changes *done)
         return ml_error_errno(u->err, ML_CANT_CREATE, errno, "cannot make the copy");
     if (records_map(u, &map, &n) < 0)
         return -1;
-    int status = copy_make(&u->before, map, n, u->head, fd, done, u->err);
+    int status = copy_make(&u->before, map, n, u->head, fd, u->how->cancel_fd, done, u->err);
     munmap(map, n);
     return status;
 }

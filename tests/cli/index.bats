@@ -369,3 +369,33 @@ hostile() {
     assert_ok
     assert_stderr_has "no index is followed"
 }
+
+# interrupted ARG...: runs modload ARG..., which gets a SIGINT when it has merged a new copy and finishes that
+interrupted() {
+    status=0
+    traced -e trace=pwrite64 -e inject=pwrite64:signal=SIGINT:when=1 modload "$@" >out 2>err 3>&- || status=$?
+    stderr=$(<err)
+}
+
+@test "index: Ctrl-C while a new copy is made ends it, and leaves what was" {
+    index_make j second
+    index_plugin i math 1.0.0
+    interrupted index add i
+    assert_exit 130
+    assert_equal "$(ls -A "$HOME/.cache/modload/index")" ""
+    ml index add i
+    assert_ok
+    ml index add j
+    assert_ok
+    index_plugin i math 1.0.0 1.1.0
+    index_plugin j text 1.0.0
+    before=$(sha256sum "$HOME"/.cache/modload/index/*)
+    interrupted index update
+    assert_exit 130
+    assert_equal "$(sha256sum "$HOME"/.cache/modload/index/*)" "$before"
+    assert_equal "$(ls -A "$HOME/.cache/modload/index")" "main.copy
+second.copy"
+    assert_equal "$stderr" "modload: index 'main': it was cancelled"
+    ml index update
+    assert_ok
+}

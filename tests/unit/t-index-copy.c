@@ -64,8 +64,9 @@ static const char top[] = "{\"format\":1,\"name\":\"main\"}";
 
 /* ---- copies ---- */
 
-static int make(const struct place *place, const char *file, const struct copy *before,
-                const struct buf *records, struct copy_changes *done, struct ml_error *err)
+static int make_until(const struct place *place, const char *file, const struct copy *before,
+                      const struct buf *records, int cancel_fd, struct copy_changes *done,
+                      struct ml_error *err)
 {
     static const struct copy none = {.map = NULL};
     struct copy_head *head = calloc(1, sizeof *head);
@@ -75,10 +76,16 @@ static int make(const struct place *place, const char *file, const struct copy *
     strcpy(head->commit, ID);
     strcpy(head->url, "https://example.org/index");
     int status = copy_make(before != NULL ? before : &none, records->data, records->len, head, fd,
-                           done, err);
+                           cancel_fd, done, err);
     close(fd);
     free(head);
     return status == 0 ? 0 : err->status;
+}
+
+static int make(const struct place *place, const char *file, const struct copy *before,
+                const struct buf *records, struct copy_changes *done, struct ml_error *err)
+{
+    return make_until(place, file, before, records, -1, done, err);
 }
 
 static void opened(const struct place *place, const char *file, struct copy *ret)
@@ -289,11 +296,45 @@ static void damaged(void **state)
     assert_string_equal(err.code, "refused_cache");
 }
 
+static size_t size_of(const struct place *place, const char *file)
+{
+    struct stat st;
+    assert_int_equal(fstatat(place->fd, file, &st, 0), 0);
+    return (size_t)st.st_size;
+}
+
+/* At once, wherever it is by then: what is read, or what is taken along. */
+static void cancelled(void **state)
+{
+    const struct place *place = *state;
+    BUF_AUTO records = BUF_INIT;
+    COPY_AUTO copy = {.map = NULL};
+    struct copy_changes done;
+    struct ml_error err;
+    int pipe[2];
+    assert_int_equal(pipe2(pipe, O_CLOEXEC), 0);
+    records_begin(&records, true);
+    records_add(&records, "index.json", top);
+    plugin_add(&records, "one", 1, NULL, ID);
+    assert_int_equal(make_until(place, "c", NULL, &records, pipe[0], &done, &err), 0);
+    assert_int_equal(write(pipe[1], "", 1), 1);
+    assert_int_equal(make_until(place, "d", NULL, &records, pipe[0], &done, &err), 130);
+    assert_string_equal(err.code, "cancelled");
+    assert_int_equal(size_of(place, "d"), 0);
+    opened(place, "c", &copy);
+    records_begin(&records, false);
+    assert_int_equal(make_until(place, "d", &copy, &records, pipe[0], &done, &err), 130);
+    assert_int_equal(size_of(place, "d"), sizeof(struct copy_head));
+    close(pipe[0]);
+    close(pipe[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        memory_place_test(finds),   memory_place_test(updates),   memory_place_test(rewritten),
-        memory_place_test(refused), memory_place_test(misplaced), memory_place_test(damaged),
+        memory_place_test(finds),     memory_place_test(updates),   memory_place_test(rewritten),
+        memory_place_test(refused),   memory_place_test(misplaced), memory_place_test(damaged),
+        memory_place_test(cancelled),
     };
     UNIT_RUN("index/copy", tests);
 }

@@ -43,7 +43,7 @@ struct ml_index {
 /* How a fetch may go on. */
 struct ml_index_fetch {
     int64_t wait_ms; /* how long to wait for another modload that updates */
-    int cancel_fd;   /* given up when it becomes readable; -1: none */
+    int cancel_fd;   /* given up when it becomes readable (130, "cancelled"); -1: none */
     /* Called now and then while it goes on; may be null. `done` of `total` objects have come,
      * `total` is 0 while nobody knows. */
     void (*progress)(uint64_t done, uint64_t total, uint64_t bytes, void *arg);
