@@ -167,9 +167,10 @@ rewrite() {
 kept
 ranged"
     assert_stderr_has "modload: head: cannot fetch '$PWD/calc': 'main' was rewritten"
-    assert_stderr_has "now: modload install 'file://$PWD/calc@main' --as branch"
     ml outdated --json
     assert_exit 77
+    assert_equal "$(json '.errors[].hint' | sort)" "ask its author; to take what is there now: modload install 'file://$PWD/calc' --as head
+ask its author; to take what is there now: modload install 'file://$PWD/calc@main' --as branch"
     assert_equal "$(json '[.data.outdated[].name]|sort|join(" ")')" "fixed kept ranged"
     assert_equal "$(json '[.errors[].code]|join(" ")')" "rewritten rewritten"
     ml outdated --json branch
