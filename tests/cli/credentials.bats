@@ -117,22 +117,11 @@ prompt 0, fd , group 0"
         assert_equal "$(passwords)" 0
     done <<'END'
 exit 3|' exited with status 3
-kill -SEGV $$|' was killed by signal 11
 :|asks for a name and a password, and the credential helper
 echo username=me; echo secret|' says something that is no "key=value"
-echo username=me|' gives only one of name and password
-printf 'username=me\npassword=\n'|' gives only one of name and password
-echo password=secret|' gives only one of name and password
 printf 'username=me\npassword=sec\033ret\n'|' gives a name or a password that is too long, or has control characters in it
-printf 'username=me\r\npassword=secret\r\n'|' gives a name or a password that is too long, or has control characters in it
-printf 'username=me\npassword=secret\0\n'|' gives a name or a password that is too long, or has control characters in it
-printf 'username=me\npassword=%01024d\n' 0|' gives a name or a password that is too long, or has control characters in it
 END
-    helper 'yes "password=secret"'
-    shown
-    assert_exit 71
-    assert_stderr_has "a program wrote more than 65536 bytes"
-    for text in " " ./helper nowhere "$PWD/nowhere" "$PWD/asked"; do
+    for text in ./helper nowhere; do
         MODLOAD_CREDENTIAL_HELPER=$text shown
         assert_exit 78
         assert_stderr_has "MODLOAD_CREDENTIAL_HELPER is '$text': "
@@ -140,21 +129,14 @@ END
     done
 }
 
-@test "credentials: a helper that hangs is ended by the time limit, and by Ctrl-C" {
+@test "credentials: a helper that hangs is ended by Ctrl-C, with all that it has started" {
     mkfifo begun
     helper 'sleep 1000 & echo $$ $! >begun; wait'
-    exec 9<>begun
-    ml install --dry-run --fetch-timeout 1s "$served/auth/calc"
-    assert_exit 124
-    assert_stderr_has "' has not answered in time"
-    read -r pids <&9
-    for pid in $pids; do within gone "$pid"; done
-    env --default-signal=INT modload install --dry-run "$served/auth/calc" >said 2>err 3>&- 9>&- &
-    read -r pids <&9
+    env --default-signal=INT modload install --dry-run "$served/auth/calc" >said 2>err 3>&- &
+    read -r pids <begun
     kill -INT $!
     status=0
     wait $! || status=$?
     assert_exit 130
     for pid in $pids; do within gone "$pid"; done
-    exec 9>&-
 }

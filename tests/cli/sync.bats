@@ -474,7 +474,12 @@ taken_anew() {
 }
 
 @test "sync: --update of a branch that was rewritten is refused, and taken when its block is gone" {
-    synced
+    two
+    mkdir repos/two/sub
+    cp repos/two/{modload.json,two.c} repos/two/sub
+    repo=repos/two && git -C $repo add -A && git -C $repo commit -q -m 'the same again'
+    ml sync p --yes
+    assert_ok
     uuid=$(locked two uuid)
     was=$(locked two commit)
     echo '/* another */' >>repos/two/two.c
@@ -488,6 +493,11 @@ taken_anew() {
     assert_stderr_has "modload: two: cannot fetch '$PWD/repos/two': 'main' was rewritten: it was at ${was:0:12}, and now is at ${now:0:12}, which does not come after that"
     assert_stderr_has "now: give it \"uuid\": \"$uuid\" in the project, remove its block from 'p/modload.lock', and run modload sync"
     unchanged
+    project one "$(from one), \"version\": \"^1\"" two "$(from two), \"ref\": \"main\", \"path\": \"sub\""
+    ml sync p --yes # another directory of the same branch
+    assert_exit 77
+    assert_stderr_has "'main' was rewritten"
+    project one "$(from one), \"version\": \"^1\"" two "$(from two), \"ref\": \"main\""
     taken_anew two "$uuid"
     ml sync p --yes
     assert_ok
@@ -690,7 +700,12 @@ X
 # ---- what goes ----
 
 @test "sync: what the project names no more is told, or taken out with --prune" {
-    synced
+    two
+    mkdir repos/two/sub
+    cp repos/two/{modload.json,two.c} repos/two/sub
+    repo=repos/two && git -C $repo add -A && git -C $repo commit -q -m 'the same again'
+    ml sync p --yes
+    assert_ok
     uuid=$(locked two uuid)
     project one "$(from one), \"version\": \"^1\""
     cp p/modload.lock both.lock
