@@ -353,6 +353,9 @@ static int tell_test(const struct ml_test_result *result, void *arg)
 static int test_one(struct invocation *in, struct incoming *i)
 {
     struct told told = {.name = i->info->name};
+    int status = asking_built(in, i);
+    if (status != 0)
+        return status;
     if (i->there && strcmp(i->entry.bundle, i->info->bundle) == 0)
         return 0;
     int broken = ml_bundle_test(in->ctx, i->info->bundle, TEST_TIMEOUT_MS, watch_signals(in),

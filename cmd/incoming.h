@@ -105,6 +105,10 @@ const char *asking_question(const struct incoming *list, size_t n, bool many);
  * status. `name` is what they are called. */
 int asking_accepted(struct invocation *in, const char *name, const struct asking *asking);
 
+/* Whether what was built asks for no more than what was shown: a directory of somebody's may have
+ * changed meanwhile. 0, or the exit status. */
+int asking_built(struct invocation *in, const struct incoming *one);
+
 /* "nothing was done: look, and say yes": the hint of an error that is set. */
 void asking_hint(struct invocation *in, const struct incoming *list, size_t n);
 

@@ -161,6 +161,22 @@ int asking_accepted(struct invocation *in, const char *name, const struct asking
     return failed(in);
 }
 
+int asking_built(struct invocation *in, const struct incoming *one)
+{
+    const struct asking *a = &one->asking;
+    const struct ml_bundle_info *info = one->info;
+    AUTO_FREE const char **rest = calloc(info->n_capabilities + 1, sizeof *rest);
+    if (rest == NULL)
+        return ml_error_memory(&in->err), failed(in);
+    if (ml_capabilities_beyond(a->all, a->n, (const char *const *)info->capabilities,
+                               info->n_capabilities, rest) == 0)
+        return 0;
+    ml_error_set(&in->err, ML_BUSY, "source_changed",
+                 "'%s' was changed after it was shown: now it asks for '%s'", info->name, rest[0]);
+    ml_error_hint(&in->err, "nothing was registered: have it shown again");
+    return failed(in);
+}
+
 void asking_hint(struct invocation *in, const struct incoming *list, size_t n)
 {
     BUF_AUTO options = BUF_INIT;

@@ -142,6 +142,48 @@ more() {
     assert_equal "$(info .data.capabilities)" '["net"]'
 }
 
+@test "capabilities: a directory that asks for more when it is built than when it was shown" {
+    mkdir calc
+    echo 'int two(void) { return 2; }' >calc/two.c
+    echo '{"name": "calc", "capabilities": ["env=HOME"]}' >calc/modload.json
+    mkfifo answer
+    script -qfec "modload install ./calc; echo status \$?" said <answer >/dev/null 3>&- &
+    exec 4>answer
+    within grep -qs 'Install it?' said
+    echo '{"name": "calc", "capabilities": ["env=HOME", "net"]}' >calc/modload.json
+    echo y >&4
+    exec 4>&-
+    wait $!
+    grep -q "'calc' was changed after it was shown: now it asks for 'net'" said
+    grep -q 'status 75' said
+    assert_equal "$(modload list)" ""
+}
+
+@test "capabilities: each of several that ask for more is told" {
+    asks 1.0.0 '[]'
+    published two 1.0.0
+    for name in one two; do
+        ml install --yes "file://$PWD/repos/$name@main"
+        assert_ok
+    done
+    asks 1.1.0 '["net"]'
+    published two 1.1.0
+    ml update --yes
+    assert_exit 77
+    assert_stderr_has "modload: 'one' asks for more than was agreed to: 'net'"
+    [[ $stderr != *"'two' asks"* ]]
+    jq '.capabilities = ["env=A", "env=B"]' repos/two/modload.json >changed
+    mv changed repos/two/modload.json
+    git -C repos/two commit -q -a -m more
+    ml update --json --yes --accept env=B
+    assert_exit 77
+    assert_equal "$(json '[.errors[].message]|sort|tojson')" \
+        "[\"'one' asks for more than was agreed to: 'net'\",\"'two' asks for more than was agreed to: 'env=A'\"]"
+    printf 'y\n' | script -qec "modload update; echo status \$?" said >/dev/null
+    grep -q 'Some of them ask for more than before. Install them? \[y/N\]' said
+    grep -q 'status 0' said
+}
+
 @test "capabilities: an install over an entry is an update, and a rollback was agreed to" {
     installed '["net=tcp:443"]'
     asks 1.1.0 '["net=tcp:443", "exec=/usr/bin/git"]'
@@ -197,7 +239,10 @@ more() {
     project one "$(from one), \"version\": \"^1\""
     ml sync p --yes
     assert_ok
-    relock '.plugins.one.capabilities = ["net=tcp:443"]'
+    relock '.plugins.one.capabilities = ["net=tcp:443"] | .plugins.one.bundles = {}'
+    ml sync p --yes # though the entry is of this very commit
+    assert_exit 77
+    assert_stderr_has "'one' asks for more than was agreed to: 'net'"
     other_home
     ml sync p --frozen --yes
     assert_exit 77
