@@ -53,6 +53,18 @@ static void damaged(void **state)
         "{\"name\":\"n\",\"version\":\"1\",\"description\":\"\",\"license\":\"\",\"functions\":[1],"
         "\"skipped\":[]}",
         "{\"name\":\"n\",\"version\":\"1\",\"description\":\"\",\"license\":\"\",\"functions\":[],"
+        "\"skipped\":[],\"capabilities\":{}}",
+        "{\"name\":\"n\",\"version\":\"1\",\"description\":\"\",\"license\":\"\",\"functions\":[],"
+        "\"skipped\":[],\"capabilities\":[1]}",
+        "{\"name\":\"n\",\"version\":\"1\",\"description\":\"\",\"license\":\"\",\"functions\":[],"
+        "\"skipped\":[],\"capabilities\":[\"nte\"]}",
+        "{\"name\":\"n\",\"version\":\"1\",\"description\":\"\",\"license\":\"\",\"functions\":[],"
+        "\"skipped\":[],\"capabilities\":[\"net\",\"env=A\"]}",
+        "{\"name\":\"n\",\"version\":\"1\",\"description\":\"\",\"license\":\"\",\"functions\":[],"
+        "\"skipped\":[],\"capabilities\":[\"net\",\"net\"]}",
+        "{\"name\":\"n\",\"version\":\"1\",\"description\":\"\",\"license\":\"\",\"functions\":[],"
+        "\"skipped\":[],\"capabilities\":[\"net\",\"net=tcp:1\"]}",
+        "{\"name\":\"n\",\"version\":\"1\",\"description\":\"\",\"license\":\"\",\"functions\":[],"
         "\"skipped\":[{\"name\":\"x\"}]}",
     };
     BUILT_AUTO built;
