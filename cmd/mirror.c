@@ -14,6 +14,7 @@
 struct wish {
     char *source; /* SRC[@REF], or a URL alone */
     char *commit; /* null: none in particular */
+    char *url;    /* the one spelling of the repository's; the source, where it has none */
 };
 
 struct mirroring {
@@ -28,6 +29,7 @@ static void mirroring_free(struct mirroring *m)
     for (size_t i = 0; i < m->n; i++) {
         free(m->wish[i].source);
         free(m->wish[i].commit);
+        free(m->wish[i].url);
     }
     free(m->wish);
 }
@@ -40,7 +42,7 @@ static int wish_add(struct mirroring *m, const char *source, const char *commit)
     if (more == NULL)
         return ml_error_memory(&m->in->err);
     m->wish = more;
-    more[m->n] = (struct wish){strdup(source), commit ? strdup(commit) : NULL};
+    more[m->n] = (struct wish){strdup(source), commit ? strdup(commit) : NULL, NULL};
     if (more[m->n].source != NULL && (commit == NULL || more[m->n].commit != NULL)) {
         m->n++;
         return 0;
@@ -70,6 +72,43 @@ static int locked_take(const char *name, const char *git, const char *commit, vo
     return wish_add(arg, git, commit);
 }
 
+static struct ml_package_request request_of(const struct wish *wish)
+{
+    return (struct ml_package_request){
+        .source = wish->source, .ref = wish->commit ? "" : NULL, .commit = wish->commit};
+}
+
+static int text_compare(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? (a != NULL) - (b != NULL) : strcmp(a, b);
+}
+
+/* What is wanted of one repository lies side by side. */
+static int wish_compare(const void *a, const void *b)
+{
+    const struct wish *x = a, *y = b;
+    int order = strcmp(x->url, y->url);
+    if (order == 0)
+        order = text_compare(x->commit, y->commit);
+    return order != 0 ? order : strcmp(x->source, y->source);
+}
+
+/* A source that is none is told when its turn comes. */
+static int wishes_sort(struct mirroring *m)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        struct wish *wish = &m->wish[i];
+        const struct ml_package_request request = request_of(wish);
+        if (ml_package_source(&request, &wish->url, NULL) < 0)
+            wish->url = strdup(wish->source);
+        if (wish->url == NULL)
+            return ml_error_memory(&m->in->err);
+    }
+    if (m->n > 0)
+        qsort(m->wish, m->n, sizeof *m->wish, wish_compare);
+    return 0;
+}
+
 static int wishes_collect(struct mirroring *m)
 {
     struct invocation *in = m->in;
@@ -81,27 +120,20 @@ static int wishes_collect(struct mirroring *m)
         status = ml_project_locked(project, locked_take, m, &in->err);
     else if (status == 0 && in->n_args == 1)
         status = ml_entries(in->ctx, entry_take, m, &in->err);
+    if (status == 0)
+        status = wishes_sort(m);
     return status == 0 ? 0 : failed(in);
 }
 
 /* ---- fetching ---- */
 
-/* A repository that several want comes once: what is wanted of it by its commit is then there. */
-static bool was_fetched(const struct mirroring *m, size_t i)
-{
-    for (size_t k = 0; k < i; k++)
-        if (strcmp(m->wish[k].source, m->wish[i].source) == 0 &&
-            (m->wish[i].commit == NULL ||
-             (m->wish[k].commit != NULL && strcmp(m->wish[k].commit, m->wish[i].commit) == 0)))
-            return true;
-    return false;
-}
-
-static void tell(struct mirroring *m, const struct wish *wish, const struct ml_mirrored *done)
+static void tell(struct mirroring *m, const struct wish *wish, const struct ml_mirrored *done,
+                 bool again)
 {
     struct json *j = &m->in->data;
     char size[SIZE_TEXT];
-    note("%s: %s came", wish->source, size_round(done->received, size));
+    if (!again)
+        note("%s: %s came", wish->source, size_round(done->received, size));
     json_open(j, '{');
     json_pair(j, "source", wish->source);
     json_pair(j, "commit", done->commit);
@@ -110,23 +142,54 @@ static void tell(struct mirroring *m, const struct wish *wish, const struct ml_m
     json_close(j, '}');
 }
 
-static int fetch_one(struct mirroring *m, const char *dir, const struct wish *wish)
+/* `again`: its repository has come, and has to have this as well. */
+static int fetch_one(struct mirroring *m, const char *dir, const struct wish *wish, bool again)
 {
     struct invocation *in = m->in;
     struct progress progress;
     struct ml_mirrored done;
-    const struct ml_package_request request = {.source = wish->source,
-                                               .ref = wish->commit ? "" : NULL,
-                                               .commit = wish->commit,
-                                               .cancel_fd = watch_signals(in),
-                                               .progress = progress_tell,
-                                               .arg = &progress};
+    struct ml_package_request request = request_of(wish);
+    request.offline = again;
+    request.cancel_fd = watch_signals(in);
+    request.progress = progress_tell;
+    request.arg = &progress;
     progress_begin(&progress, 1);
     int status = ml_mirror(dir, &request, &done, &in->err);
     progress_end(&progress);
     if (status == 0)
-        tell(m, wish, &done);
+        tell(m, wish, &done, again);
     return status;
+}
+
+/* Whether it came, although it has not all that was wanted of it. */
+static bool has_come(const struct ml_error *err)
+{
+    return strcmp(err->code, "rewritten") == 0 || strcmp(err->code, "no_such_ref") == 0;
+}
+
+/* All that is wanted of one repository, which comes once. Returns how many wishes these are; -1: a
+ * signal came. */
+static int fetch_group(struct mirroring *m, const char *dir, size_t first)
+{
+    struct invocation *in = m->in;
+    const struct wish *wish = &m->wish[first];
+    bool come = false, lost = false;
+    size_t n = 0;
+    for (; first + n < m->n && strcmp(wish[n].url, wish->url) == 0; n++) {
+        if (lost || (n > 0 && wish_compare(&wish[n - 1], &wish[n]) == 0))
+            continue;
+        if (fetch_one(m, dir, &wish[n], come) == 0) {
+            come = true;
+            m->failures.done++;
+            continue;
+        }
+        if (in->err.status > ML_SIGNAL)
+            return -1;
+        come = come || has_come(&in->err);
+        lost = !come;
+        failures_add(&m->failures, in);
+    }
+    return (int)n;
 }
 
 /* Each is tried, whatever became of the others: a mirror that has most of it is of use. */
@@ -136,16 +199,11 @@ static int fetch_all(struct mirroring *m, const char *dir)
     json_open(&in->data, '{');
     json_key(&in->data, "repositories");
     json_open(&in->data, '[');
-    for (size_t i = 0; i < m->n; i++) {
-        if (was_fetched(m, i))
-            continue;
-        if (fetch_one(m, dir, &m->wish[i]) == 0) {
-            m->failures.done++;
-            continue;
-        }
-        if (in->err.status > ML_SIGNAL)
+    for (size_t i = 0; i < m->n;) {
+        int n = fetch_group(m, dir, i);
+        if (n < 0)
             return failed_or_signalled(in);
-        failures_add(&m->failures, in);
+        i += (size_t)n;
     }
     json_close(&in->data, ']');
     json_close(&in->data, '}');

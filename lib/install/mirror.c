@@ -36,10 +36,15 @@ static int mirror(const struct ml_package_request *request, const char *dir,
     package_order(request, &plan->source, &order);
     order.cache = dir;
     order.subdir = NULL;
-    order.offline = order.mirror = false;
+    order.offline = false;
+    order.mirror = request->offline; /* what is there already */
     bool pinned = request->commit != NULL && *request->commit != '\0';
-    if (fetch_source(&order, -1, got, &why) < 0 &&
+    if (!(pinned && request->offline) && fetch_source(&order, -1, got, &why) < 0 &&
         !(pinned && strcmp(why.code, "no_such_ref") == 0)) {
+        if (request->offline && strcmp(why.code, "not_cached") == 0)
+            ml_error_set(&why, ML_NO_INPUT, "no_such_ref",
+                         "cannot mirror '%.200s': there is no branch, tag or commit '%.200s'",
+                         plan->source.url, plan->source.ref);
         if (err != NULL)
             *err = why;
         return -1;

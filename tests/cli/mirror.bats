@@ -116,6 +116,32 @@ installs() {
     assert_exit 64
 }
 
+@test "mirror: a repository is asked once, whatever is wanted of it" {
+    git_server
+    one=git://127.0.0.1:$port/one
+    modload install --yes --name a $one@v1.0.0 2>/dev/null 3>&-
+    modload install --yes --name b --as "$(modload uuid)" $one 2>/dev/null 3>&-
+    rm -r home/.cache
+    before=$(connections)
+    ml mirror --json m
+    assert_ok
+    assert_equal "$(($(connections) - before))" 1
+    assert_equal "$(json '.data.repositories|map(.commit)|join(" ")')" \
+        "$(git -C repos/one rev-parse v1.0.0 v1.1.0 | sort | paste -sd ' ')"
+    assert_equal "$(grep -c came <<<"$stderr")" 1
+    ml mirror --json m $one@v9 $one@v1.0.0 $one/ $one
+    assert_exit 66
+    assert_stderr_has "there is no branch, tag or commit 'v9'"
+    assert_equal "$(($(connections) - before))" 2
+    assert_equal "$(json '.data.repositories|map(.source)|unique|length')" 3
+    no_server
+    ml mirror m
+    [ "$status" -ne 0 ]
+    assert_equal "$(grep -c 'cannot fetch' <<<"$stderr")" 1
+    installs $one@v1.0.0
+    installs $one
+}
+
 @test "mirror: again, it fetches what is new" {
     git_server
     one=git://127.0.0.1:$port/one

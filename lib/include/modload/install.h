@@ -256,8 +256,9 @@ struct ml_mirrored {
 
 /* Fetches a git repository, all its branches and tags, into the directory of repositories `dir`,
  * which is made where it is missing and must be ours alone: later requests have it as their
- * `cache`, with `mirror`. What its `source`, `ref` and `commit` ask for must be in it then; of the
- * rest of the request its times, its descriptor and its progress count. Any thread; others may read
+ * `cache`, with `mirror`. What its `source`, `ref` and `commit` ask for must be in it then; with
+ * `offline` nothing is fetched, and it must be in it already. Of the rest of the request its times,
+ * its descriptor and its progress count. Any thread; others may read
  * the directory meanwhile. Returns 0, `ret` may be null; or -1 and the errors of
  * ml_package_fetch(), ML_DATA ("no_repository": it is a directory or an archive). */
 int ml_mirror(const char *dir, const struct ml_package_request *request, struct ml_mirrored *ret,
