@@ -1,6 +1,8 @@
 /* pack.json, which anybody may have written: nothing but what we write is taken. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -32,6 +34,18 @@ bool pack_origin_travels(const char *origin)
 {
     return *origin != '\0' && !is_of_this_machine(origin) && strlen(origin) < PACK_ORIGIN_SIZE &&
            is_line(origin);
+}
+
+/* ---- its other JSON ---- */
+
+const char *pack_json_large(int dir)
+{
+    static const char *const names[] = {"build.json", "manifest.json"};
+    struct stat st;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (fstatat(dir, names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > PACK_JSON_MAX)
+            return names[i];
+    return NULL;
 }
 
 /* ---- writing ---- */

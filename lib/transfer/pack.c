@@ -102,6 +102,19 @@ static int record_check(const struct pack *p)
     return ml_error_hint(p->err, "register the sources anew, or pack it with --binary");
 }
 
+/* Nobody would take it in. */
+static int json_check(const struct pack *p)
+{
+    const char *name = pack_json_large(p->dir);
+    if (name == NULL)
+        return 0;
+    ml_error_set(p->err, ML_LIMIT, "too_large",
+                 "bundle '%s' cannot be packed: its %s has more than %d MiB", p->head.bundle, name,
+                 PACK_JSON_MAX >> 20);
+    return ml_error_hint(p->err, "it grows by functions, their comments, and files: make several "
+                                 "plugins of it, or export it");
+}
+
 static int head_fill(struct pack *p, struct ml_ctx *ctx, const struct ml_key *key)
 {
     const struct build *b = &p->check->record.build;
@@ -132,7 +145,8 @@ int ml_pack(struct ml_ctx *ctx, const struct ml_key *key, bool binary, int fd, c
     AUTO_CLOSE int hold = ctx_entry_open(ctx, uuid, p.head.bundle, err);
     AUTO_CLOSE int dir = hold < 0 ? -1 : transfer_open(store, p.head.bundle, &arena, &check, err);
     p.dir = dir;
-    if (dir < 0 || head_fill(&p, ctx, key) < 0 || write_all(&p, fd, label) < 0)
+    if (dir < 0 || json_check(&p) < 0 || head_fill(&p, ctx, key) < 0 ||
+        write_all(&p, fd, label) < 0)
         return -1;
     if (ret != NULL) {
         strcpy(ret->bundle, p.head.bundle);

@@ -37,6 +37,14 @@ struct pack_head {
     char origin[PACK_ORIGIN_SIZE]; /* "" for none */
 };
 
+/* Of each of a bundle's JSON files. Their trees take forty times their size in the process that
+ * takes a pack in, which is none that a stranger's may fill: two bytes of a bomb are a node. What
+ * modload writes of a plugin takes some KiB. */
+enum { PACK_JSON_MAX = 4 << 20 };
+
+/* The name of one in the bundle `dir` that is larger, or null. That it is missing is no matter. */
+const char *pack_json_large(int dir);
+
 /* Whether an origin says something to others: a path of this machine does not. */
 bool pack_origin_travels(const char *origin);
 

@@ -143,22 +143,14 @@ static bool is_left_out(const struct ml_pack *p, const struct check_problem *pro
            strcmp(problem->path, built_path(p)) == 0 && file != NULL && !file->seen;
 }
 
-/* Their trees take forty times their size in this process, which is none that a stranger's pack may
- * fill: two bytes of a bomb are a node. What modload writes of a plugin takes some KiB. */
-enum { PACK_JSON_MAX = 4 << 20 };
-
 static int json_check(struct ml_pack *p)
 {
-    static const char *const names[] = {"build.json", "manifest.json"};
-    struct stat st;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (fstatat(p->dir, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_size <= PACK_JSON_MAX)
-            continue; /* that it is missing is told of with all the rest */
-        ml_error_set(p->err, ML_LIMIT, "too_large", "'%s': %s of its bundle has more than %d MiB",
-                     p->label, names[i], PACK_JSON_MAX >> 20);
-        return ml_error_hint(p->err, "nothing was filed; get its sources another way");
-    }
-    return 0;
+    const char *name = pack_json_large(p->dir);
+    if (name == NULL)
+        return 0;
+    ml_error_set(p->err, ML_LIMIT, "too_large", "'%s': %s of its bundle has more than %d MiB",
+                 p->label, name, PACK_JSON_MAX >> 20);
+    return ml_error_hint(p->err, "nothing was filed; get its sources another way");
 }
 
 /* The id is that of what build.json says went in, and all of that but the object is there: so it is

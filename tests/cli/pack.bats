@@ -613,6 +613,18 @@ foreign() {
     done
 }
 
+@test "pack: one that nobody could take in is not written" {
+    words=$(printf '%.0s""""""""""""""""\n' {1..960}) # each of which takes two bytes there
+    for i in {1..150}; do
+        printf '/*\n%s\n*/\nint f%d(void) { return %d; }\n' "$words" "$i" "$i"
+    done >large.c
+    modload register --name large "$(modload uuid)" large.c 3>&-
+    ml pack large -o large.pack
+    assert_exit 71
+    assert_stderr_has "cannot be packed: its manifest.json has more than 4 MiB"
+    [ ! -e large.pack ]
+}
+
 @test "pack: a tar of another compression, and what is an archive of sources" {
     unpacked p.pack
     (cd inside && tar -czf ../p.tgz -- *)
