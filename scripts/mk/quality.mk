@@ -4,13 +4,13 @@ SOURCES = $(shell find cmd lib registry_store manifests tests -name '*.[ch]')
 format: ## format all sources
 	$(Q)clang-format -i $(SOURCES)
 lint: ## format, imports, static checks, shell, spelling
-	$(RUN_TESTS) lint
+	$(RUN_TESTS) lint analyze
 headers: ## each public header alone, as C and as C++
 	$(RUN_TESTS) headers
 style: ## figures of our style: function lengths, comments
 	@sh scripts/style-report --check
 validate: style ## lint, headers and style
-	$(RUN_TESTS) lint headers
+	$(RUN_TESTS) lint analyze headers
 security: all ## static checks for security, and how the programs were linked
 	@sh scripts/security $(BUILD)
 audit: ## libraries that have a fix or an advisory in Debian
