@@ -14,7 +14,7 @@ soak: all fault-tests zoo-tests ## the same in full, and with sanitizers: two ho
 	$(BUILD)/fault/fault kill fail memory power storm --full || bad=1; \
 	$(MAKE) --no-print-directory BUILD=build-asan SAN=1 DEV=1 all fault-tests && \
 	    build-asan/fault/fault fail --sanitized --full || bad=1; \
-	sh scripts/run-tests asan-all || bad=1; exit $$bad
+	sh scripts/run-tests asan-all analyze || bad=1; exit $$bad
 
 fault-tests: $(FAULT)
 zoo-tests: $(ZOO)
