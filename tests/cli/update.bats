@@ -132,7 +132,12 @@ ranged  v1.0.0  v1.1.0  2.0.0  file://$PWD/calc"
     ml update --yes ranged
     assert_exit 77
     assert_stderr_has "the tag 'v1.0.0' of '$PWD/calc' is gone: it was $old"
+    assert_stderr_has "to take what is there now: modload install 'file://$PWD/calc@^1' --as ranged"
     assert_equal "$(version ranged)" 1.0.0
+    ml install --yes "file://$PWD/calc@^1" --as ranged
+    assert_ok
+    ml update ranged
+    assert_ok
 }
 
 # The branch of calc loses its last commit, and gets another one.
