@@ -24,7 +24,7 @@ static int latest_find(const struct fetch_request *order, struct source *source,
         snprintf(ret->latest, sizeof ret->latest, "%s", got->version);
         return 0;
     }
-    if (why.status == ML_NO_INPUT && strcmp(why.code, "no_such_ref") == 0)
+    if (why.status == ML_NO_INPUT) /* it was there a moment ago: so no tag of it is a version */
         return 0;
     if (err != NULL)
         *err = why;

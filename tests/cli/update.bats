@@ -42,6 +42,20 @@ version() {
 modload: nothing to update"
 }
 
+@test "update: a repository on a server in which no tag is a version" {
+    git -C calc tag -d v1.0.0 >/dev/null
+    serve_git
+    modload install --yes --name served "$served/calc@main" 2>/dev/null 3>&-
+    ml outdated served
+    assert_ok
+    assert_no_stdout
+    plugin_commit calc 1.1.0 'int twice(int x) { return x + x; }'
+    git -C calc tag -d v1.1.0 >/dev/null
+    ml update --yes served
+    assert_ok
+    assert_equal "$(modload info --json served | jq -r .data.commit)" "$(git -C calc rev-parse HEAD)"
+}
+
 @test "update: outdated tells what each would become, and exits with 0 unless it is asked for more" {
     plugin_commit calc 1.1.0
     plugin_commit calc 2.0.0
