@@ -78,6 +78,11 @@ int beneath_mkdir(int dirfd, const char *path)
     return fd < 0 ? -1 : 0;
 }
 
+int beneath_open(int dirfd, const char *path)
+{
+    return open_beneath(dirfd, path, O_RDONLY | O_DIRECTORY, 0);
+}
+
 /* A stream of its own: one on a copy of the descriptor would share, and move, its offset. */
 static DIR *dir_open(int dirfd)
 {

@@ -10,6 +10,9 @@ int beneath_create(int dirfd, const char *path);
 /* Makes a directory, 0700, and those that its path needs, unless it is there. 0, or -1 as above. */
 int beneath_mkdir(int dirfd, const char *path);
 
+/* Opens a directory. A descriptor, or -1 as above. */
+int beneath_open(int dirfd, const char *path);
+
 /* Removes everything in a directory. 0, or -1 with errno. */
 int beneath_clear(int dirfd);
 

@@ -27,7 +27,7 @@ int fetch_commit(int dirfd, const struct fetch_commit *what, const char *old, co
     order->step = FETCH_STEP_COMMIT;
     order->limits = limits;
     const struct fetch_payload payload = {bytes.data, bytes.len};
-    if (fetch_run(order, &payload, dirfd, &usual, clock_ms() + COMMIT_MS, &result, err) < 0)
+    if (fetch_run(order, &payload, dirfd, &usual, clock_ms() + COMMIT_MS, NULL, &result, err) < 0)
         return ml_error_wrap(err, "cannot commit");
     strcpy(commit, result.commit);
     return 0;

@@ -1,4 +1,5 @@
-/* Two steps, each a process: fill the cache and find the commit; export it. A cache that cannot be
+/* Two steps, each a process: fill the cache and find the commit; export it. Between them, where
+ * submodules are asked for, one that tells which there are. A cache that cannot be
  * read is made anew, once. */
 #include "fetch/fetch.h"
 
@@ -16,7 +17,7 @@
 #include "base/scope.h"
 #include "fetch/cache.h"
 #include "fetch/helper.h"
-#include "fetch/message.h"
+#include "fetch/repository.h"
 #include "fetch/run.h"
 
 /* A repository on this machine is known by where it really is. */
@@ -33,10 +34,10 @@ static int place_take(struct source *source, struct ml_error *err)
     return 0;
 }
 
-static int order_make(const struct fetch_request *request, struct fetch_order *ret,
-                      struct ml_error *err)
+static int order_make(const struct fetching *f, struct fetch_order *ret, struct ml_error *err)
 {
     static const struct fetch_limits usual = FETCH_LIMITS_INIT;
+    const struct fetch_request *request = f->request;
     const char *subdir = request->subdir ? request->subdir : "";
     bool local = request->source->kind >= SOURCE_FILE;
     ret->mark = FETCH_MARK;
@@ -44,6 +45,11 @@ static int order_make(const struct fetch_request *request, struct fetch_order *r
     /* What is here needs no network; but a mirror is there because it may be gone. */
     ret->offline = request->mirror || (request->offline && !local);
     ret->mirror = request->mirror;
+    ret->changes = f->base != NULL;
+    ret->modules = f->modules != NULL;
+    ret->used = f->used;
+    snprintf(ret->base, sizeof ret->base, "%s", f->base ? f->base : "");
+    snprintf(ret->at, sizeof ret->at, "%s", f->at);
     ret->limits = request->limits ? *request->limits : usual;
     snprintf(ret->since, sizeof ret->since, "%s", request->since ? request->since : "");
     if (*subdir != '\0' && source_subdir_check(subdir, err) < 0)
@@ -72,36 +78,50 @@ static int with_password(struct fetch_order *order, int dir, const struct fetch_
     order->helper = false;
     order->has_password = true;
     if (status == 0)
-        status = fetch_run(order, NULL, dir, request, deadline_ms, ret, err);
+        status = fetch_run(order, NULL, dir, request, deadline_ms, NULL, ret, err);
     order->has_password = false;
     explicit_bzero(&order->password, sizeof order->password);
     return status;
 }
 
-static int fetch_step(struct fetch_order *order, const struct cache *cache,
-                      const struct fetch_request *request, int64_t deadline_ms,
-                      struct fetch_result *ret, struct ml_error *err)
+static int fetch_step(struct fetch_order *order, int dir, const struct fetch_request *request,
+                      int64_t deadline_ms, struct fetch_result *ret, struct ml_error *err)
 {
-    AUTO_CLOSE int dir = open(cache->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (dir < 0)
-        return ml_error_errno(err, 0, errno, "cannot open '%s'", cache->path);
     order->step = FETCH_STEP_FETCH;
     order->helper = helper_there();
-    if (fetch_run(order, NULL, dir, request, deadline_ms, ret, err) == 0)
+    if (fetch_run(order, NULL, dir, request, deadline_ms, NULL, ret, err) == 0)
         return 0;
     return needs_password(order, err) ? with_password(order, dir, request, deadline_ms, ret, err)
                                       : -1;
 }
 
+/* The two that stand in the cache: what is found, and which submodules that has. */
+static int cache_steps(struct fetch_order *order, const struct cache *cache,
+                       const struct fetching *f, int64_t deadline_ms, struct fetch_result *ret,
+                       struct ml_error *err)
+{
+    struct fetch_result done;
+    AUTO_CLOSE int dir = open(cache->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir < 0)
+        return ml_error_errno(err, 0, errno, "cannot open '%s'", cache->path);
+    if (fetch_step(order, dir, f->request, deadline_ms, ret, err) < 0)
+        return -1;
+    strcpy(order->commit, ret->commit);
+    if (f->modules == NULL)
+        return 0;
+    f->modules->n = 0;
+    order->step = FETCH_STEP_MODULES;
+    return fetch_run(order, NULL, dir, f->request, deadline_ms, f->modules, &done, err);
+}
+
 static int export_step(struct fetch_order *order, const struct cache *cache,
-                       const struct fetch_request *request, int out_dirfd, int64_t deadline_ms,
-                       struct fetch_result *ret, struct ml_error *err)
+                       const struct fetching *f, int64_t deadline_ms, struct fetch_result *ret,
+                       struct ml_error *err)
 {
     struct fetch_result done;
     order->step = order->changes ? FETCH_STEP_CHANGES : FETCH_STEP_EXPORT;
-    strcpy(order->commit, ret->commit);
     strcpy(order->cache, cache->path);
-    if (fetch_run(order, NULL, out_dirfd, request, deadline_ms, &done, err) < 0)
+    if (fetch_run(order, NULL, f->out_dirfd, f->request, deadline_ms, NULL, &done, err) < 0)
         return -1;
     strcpy(ret->tree, done.tree);
     ret->files = done.files;
@@ -109,22 +129,27 @@ static int export_step(struct fetch_order *order, const struct cache *cache,
     return 0;
 }
 
-static int both_steps(struct fetch_order *order, const struct cache *cache,
-                      const struct fetch_request *request, int out_dirfd, int64_t deadline_ms,
-                      struct fetch_result *ret, struct ml_error *err)
+/* -1. What was wrong before counts, unless this fails as well. */
+static int clear(int out_dirfd, struct ml_error *err)
 {
-    if (fetch_step(order, cache, request, deadline_ms, ret, err) < 0)
-        return -1;
-    if (out_dirfd < 0 || (order->changes && strcmp(order->base, ret->commit) == 0))
-        return 0;
-    if (export_step(order, cache, request, out_dirfd, deadline_ms, ret, err) == 0)
-        return 0;
     struct ml_error problem = ML_ERROR_INIT;
     if (beneath_clear(out_dirfd) < 0)
         ml_error_errno(&problem, ML_IO, errno, "cannot remove what it left");
     if (err != NULL && problem.status != 0)
         *err = problem;
     return -1;
+}
+
+static int all_steps(struct fetch_order *order, const struct cache *cache, const struct fetching *f,
+                     int64_t deadline_ms, struct fetch_result *ret, struct ml_error *err)
+{
+    if (cache_steps(order, cache, f, deadline_ms, ret, err) < 0)
+        return -1;
+    if (f->out_dirfd < 0 || (order->changes && strcmp(order->base, ret->commit) == 0))
+        return 0;
+    if (export_step(order, cache, f, deadline_ms, ret, err) == 0)
+        return 0;
+    return clear(f->out_dirfd, err);
 }
 
 /* ---- when the cache is at fault ---- */
@@ -136,18 +161,18 @@ static bool is_bad_cache(const struct ml_error *err)
 
 /* Twice: what is still wrong in a new cache came from the repository. */
 static int with_cache(struct fetch_order *order, const struct cache *cache,
-                      const struct fetch_request *request, int out_dirfd, struct fetch_result *ret,
-                      struct ml_error *err)
+                      const struct fetching *f, struct fetch_result *ret, struct ml_error *err)
 {
+    const struct fetch_request *request = f->request;
     int64_t ours = clock_ms() + order->limits.time_ms;
     int64_t deadline =
         request->deadline_ms < 0 || ours < request->deadline_ms ? ours : request->deadline_ms;
-    int status = both_steps(order, cache, request, out_dirfd, deadline, ret, err);
+    int status = all_steps(order, cache, f, deadline, ret, err);
     if (status == 0 || !is_bad_cache(err) || order->offline)
         return status;
     if (cache_reset(cache, err) < 0)
         return -1;
-    return both_steps(order, cache, request, out_dirfd, deadline, ret, err);
+    return all_steps(order, cache, f, deadline, ret, err);
 }
 
 /* What to do is a matter of what kind of error it is. */
@@ -166,6 +191,8 @@ static void error_finish(struct ml_error *err, bool offline, bool mirror)
         {"redirect", "if the other place is right, give its URL"},
         {"hostile_repository", "only plain files and directories are taken; one directory of it: "
                                "--path DIR; if you trust it, clone it and give the directory"},
+        {"has_submodule", "to fetch submodules as well: --submodules; of a project's plugin: "
+                          "\"submodules\": true; else one directory of it: --path DIR"},
         {"repository_too_large", "one directory of it: --path DIR; or clone it and give the "
                                  "directory"},
         {"bad_repository", "it is damaged, or of a kind that is not read; 'git fsck' says more"},
@@ -203,33 +230,30 @@ static int cache_find(const struct fetch_request *request, const char *url, stru
     return cache_open(request->cache, url, request->wait_ms, request->cancel_fd, ret, err);
 }
 
-static int fetch(const struct fetch_request *request, struct fetch_order *order, int out_dirfd,
-                 struct fetch_result *ret, struct ml_error *err)
+static int fetch(const struct fetching *f, struct fetch_order *order, struct fetch_result *ret,
+                 struct ml_error *err)
 {
     CACHE_AUTO cache = CACHE_INIT;
     struct fetch_result result = {0};
-    if (order_make(request, order, err) < 0 || directory_check(out_dirfd, err) < 0 ||
-        cache_find(request, order->source.url, &cache, err) < 0 ||
-        with_cache(order, &cache, request, out_dirfd, &result, err) < 0)
+    if (order_make(f, order, err) < 0 || directory_check(f->out_dirfd, err) < 0 ||
+        cache_find(f->request, order->source.url, &cache, err) < 0 ||
+        with_cache(order, &cache, f, &result, err) < 0)
         return -1;
     *ret = result;
     return 0;
 }
 
 /* The order is too large for a small stack. */
-static int fetch_or_changes(const struct fetch_request *request, const char *base, int out_dirfd,
-                            struct fetch_result *ret, struct ml_error *err)
+int fetch_repository(const struct fetching *f, struct fetch_result *ret, struct ml_error *err)
 {
     struct ml_error problem = ML_ERROR_INIT;
     AUTO_FREE struct fetch_order *order = calloc(1, sizeof *order);
     if (order == NULL)
         return ml_error_memory(err);
-    order->changes = base != NULL;
-    snprintf(order->base, sizeof order->base, "%s", base != NULL ? base : "");
-    if (fetch(request, order, out_dirfd, ret, &problem) == 0)
+    if (fetch(f, order, ret, &problem) == 0)
         return 0;
-    error_finish(&problem, order->offline, request->mirror);
-    ml_error_wrap(&problem, "cannot fetch '%.200s'", request->source->url);
+    error_finish(&problem, order->offline, f->request->mirror);
+    ml_error_wrap(&problem, "cannot fetch '%.200s'", f->request->source->url);
     if (err != NULL)
         *err = problem;
     return -1;
@@ -238,11 +262,26 @@ static int fetch_or_changes(const struct fetch_request *request, const char *bas
 int fetch_source(const struct fetch_request *request, int out_dirfd, struct fetch_result *ret,
                  struct ml_error *err)
 {
-    return fetch_or_changes(request, NULL, out_dirfd, ret, err);
+    struct fetching f = {.request = request, .at = "", .out_dirfd = out_dirfd};
+    AUTO_FREE struct fetch_modules *own = NULL;
+    struct fetch_result result;
+    if (request->modules == NULL)
+        return fetch_repository(&f, ret, err);
+    request->modules->n = 0;
+    f.modules = own = malloc(sizeof *own);
+    if (own == NULL)
+        return ml_error_memory(err);
+    if (fetch_repository(&f, &result, err) < 0)
+        return -1;
+    if (fetch_modules(&f, &result, err) < 0)
+        return out_dirfd < 0 ? -1 : clear(out_dirfd, err);
+    *ret = result;
+    return 0;
 }
 
 int fetch_changes(const struct fetch_request *request, const char *base, int out_dirfd,
                   struct fetch_result *ret, struct ml_error *err)
 {
-    return fetch_or_changes(request, base, out_dirfd, ret, err);
+    const struct fetching f = {.request = request, .base = base, .at = "", .out_dirfd = out_dirfd};
+    return fetch_repository(&f, ret, err);
 }

@@ -9,6 +9,7 @@
 #define FETCH_FETCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "archive/unpack.h"
@@ -51,6 +52,28 @@ struct fetch_progress {
 
 enum { FETCH_ID_SIZE = 41, FETCH_NAME_SIZE = SOURCE_REF_MAX + 16, FETCH_VERSION_SIZE = 65 };
 
+/* Submodules: how many there may be in all, how deep in one another, and the sizes of their texts.
+ */
+enum {
+    FETCH_MODULES_MAX = 64,
+    FETCH_MODULES_DEPTH_MAX = 4,
+    FETCH_MODULE_PATH_SIZE = ARCHIVE_PATH_MAX + 1,
+    FETCH_MODULE_URL_SIZE = 2048,
+};
+
+/* One submodule that was fetched: where it is in what was exported, and where it came from. */
+struct fetch_module {
+    char path[FETCH_MODULE_PATH_SIZE];
+    char url[FETCH_MODULE_URL_SIZE]; /* as struct source has it */
+    char commit[FETCH_ID_SIZE];
+};
+
+/* Those that are in others stand behind them. */
+struct fetch_modules {
+    size_t n;
+    struct fetch_module list[FETCH_MODULES_MAX];
+};
+
 struct fetch_request {
     const struct source *source; /* of SOURCE_PATH: a git repository */
     const char *subdir; /* the directory of the repository to export; null or "": all of it */
@@ -62,9 +85,11 @@ struct fetch_request {
     const char *cache; /* the directory of caches; null: $XDG_CACHE_HOME/modload/git, else
                           ~/.cache/modload/git. It must be ours alone. */
     const struct fetch_limits *limits; /* null: FETCH_LIMITS_INIT */
-    int64_t wait_ms;     /* how long to wait for another fetch of the same repository */
-    int64_t deadline_ms; /* of clock_ms(); negative: none */
-    int cancel_fd;       /* given up when it becomes readable; -1: none */
+    struct fetch_modules *modules; /* submodules are fetched as well, and told here; null: they are
+                                      refused */
+    int64_t wait_ms;               /* how long to wait for another fetch of the same repository */
+    int64_t deadline_ms;           /* of clock_ms(); negative: none */
+    int cancel_fd;                 /* given up when it becomes readable; -1: none */
     /* Called in this thread, at most ten times a second and at the end of each phase; may be null.
      */
     void (*progress)(const struct fetch_progress *progress, void *arg);
@@ -98,24 +123,29 @@ struct fetch_result {
 };
 
 /* Fetches, resolves the ref to a commit, and exports that into the empty directory `out_dirfd`; -1:
- * only fetches and resolves. Files become 0600 and directories 0700. A commit by its whole id that
- * is in the cache is not asked for again. Different threads, and different processes, may fetch at
- * the same time; for one repository they wait for each other.
+ * only fetches and resolves. Submodules, where they are asked for, are repositories of their own,
+ * each in its own cache: of https alone, at the very commit that is asked for, exported to where
+ * they belong. What came, and what is exported, is of all of them together, and so are the limits
+ * of it; the tree's id is that of the repository itself, in which the submodules' commits are.
+ * Files become 0600 and directories 0700. A commit by its whole id that is in the cache is not
+ * asked for again. Different threads, and different processes, may fetch at the same time; for one
+ * repository they wait for each other.
  *
  * 0; or -1, when the directory is empty again, and
  *     ML_NO_INPUT  "no_libarchive": whose checks are used is not installed; "no_repository";
  * "no_such_ref", "no_such_path": with what there is, in the hint; "not_cached": offline, and the
- * cache does not have it ML_DATA      "ambiguous_ref"; "bad_repository": damaged, or of a kind that
- * is not read; "sha256_repository": of git's SHA-256 format, which libgit2 does not read ML_REFUSED
- * "hostile_repository": a link, a submodule, a name that leads out or is two things, ...;
- * "bad_certificate", "unknown_host", "no_credentials"; "credential_helper": that of
+ * cache does not have it; "no_such_commit": of a submodule ML_DATA      "ambiguous_ref";
+ * "bad_repository": damaged, or of a kind that is not read; "sha256_repository": of git's SHA-256
+ * format, which libgit2 does not read ML_REFUSED "hostile_repository": a link, a name that leads
+ * out or is two things, ...; "has_submodule"; "refused_submodule": its URL, or what .gitmodules
+ * says of it; "bad_certificate", "unknown_host", "no_credentials"; "credential_helper": that of
  * MODLOAD_CREDENTIAL_HELPER (lib/fetch/helper.h) fails, which also may be ML_TIMEOUT; "rewritten":
  * the ref does not lead to what comes after `since`; "refused_cache": others can write to the cache
- * ML_LIMIT "repository_too_large"; memory is out ML_IO        "network"; reading or writing failed
- * ML_TIMEOUT   a limit of time ML_BUSY      another fetch of this repository went on for longer
- * than `wait_ms` ML_SIGNAL + SIGINT  "cancelled" ML_CONFIG "no_cache": there is no HOME;
- * "bad_variable": https_proxy ML_CANT_CREATE  the cache cannot be made, or `out_dirfd` is not empty
- * (and left as it is) */
+ * ML_LIMIT "repository_too_large"; "too_many_submodules"; memory is out ML_IO        "network";
+ * reading or writing failed ML_TIMEOUT   a limit of time ML_BUSY      another fetch of this
+ * repository went on for longer than `wait_ms` ML_SIGNAL + SIGINT  "cancelled" ML_CONFIG
+ * "no_cache": there is no HOME; "bad_variable": https_proxy ML_CANT_CREATE  the cache cannot be
+ * made, or `out_dirfd` is not empty (and left as it is) */
 int fetch_source(const struct fetch_request *request, int out_dirfd, struct fetch_result *ret,
                  struct ml_error *err);
 

@@ -30,6 +30,14 @@ static bool result_good(const struct fetch_result *result)
            result->signature <= FETCH_SIGNED_X509;
 }
 
+static bool module_good(const struct fetch_module *module)
+{
+    return ends(module->path, sizeof module->path) &&
+           source_subdir_check(module->path, NULL) == 0 && ends(module->url, sizeof module->url) &&
+           is_plain(module->url) && ends(module->commit, sizeof module->commit) &&
+           is_id(module->commit);
+}
+
 static bool error_good(const struct ml_error *err)
 {
     static const int known[] = {ML_NO_INPUT,    ML_DATA,    ML_REFUSED, ML_LIMIT, ML_IO,
@@ -52,6 +60,8 @@ bool fetch_message_good(const struct fetch_message *message)
         return result_good(&message->u.result);
     case FETCH_SAYS_ERROR:
         return error_good(&message->u.error);
+    case FETCH_SAYS_MODULE:
+        return module_good(&message->u.module);
     default:
         return false;
     }

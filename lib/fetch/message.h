@@ -11,15 +11,21 @@
 #include "fetch/fetch.h"
 #include "fetch/netrc.h"
 
-enum { FETCH_MARK = 0x6d6c6639 }; /* changes when anything below does */
+enum { FETCH_MARK = 0x6d6c663a }; /* changes when anything below does */
 
 enum fetch_step {
     FETCH_STEP_FETCH =
         1, /* where it stands is the cache of one repository: fill it, find the commit */
     FETCH_STEP_EXPORT,  /* where it stands is an empty directory: put the commit there */
     FETCH_STEP_CHANGES, /* the same, for what differs from another commit */
+    FETCH_STEP_MODULES, /* where it stands is the cache: tell the submodules of the commit */
     FETCH_STEP_COMMIT,  /* where it stands is a clone: commit a file; behind the order is a struct
                            fetch_commit, and the file as it is and as it shall be */
+};
+
+/* What was exported of other repositories: limits are for all of them. */
+struct fetch_used {
+    uint64_t files, bytes;
 };
 
 /* Texts end in a NUL. */
@@ -30,11 +36,14 @@ struct fetch_order {
     uint8_t offline;
     uint8_t mirror;             /* it is not to be written to; offline as well */
     uint8_t changes;            /* the second step is that of changes */
+    uint8_t modules;            /* submodules are fetched: what is exported has places for them */
     char cache[PATH_MAX];       /* of the second step: the repository */
     char commit[FETCH_ID_SIZE]; /* of the second step */
     char base[FETCH_ID_SIZE];   /* of the changes; "" for none */
     char since[FETCH_ID_SIZE];  /* of the first step: of the request */
     char subdir[SOURCE_URL_MAX];
+    char at[FETCH_MODULE_PATH_SIZE]; /* of a submodule: where it is in all that is exported */
+    struct fetch_used used;          /* before it */
     uint8_t helper;       /* who asks for a password may be answered: see FETCH_NEEDS_PASSWORD */
     uint8_t has_password; /* that is it; of the first step alone */
     struct netrc password;
@@ -53,7 +62,7 @@ struct fetch_counts {
     uint64_t cpu_ms; /* of the process */
 };
 
-enum fetch_kind { FETCH_SAYS_COUNTS = 1, FETCH_SAYS_RESULT, FETCH_SAYS_ERROR };
+enum fetch_kind { FETCH_SAYS_COUNTS = 1, FETCH_SAYS_RESULT, FETCH_SAYS_ERROR, FETCH_SAYS_MODULE };
 
 struct fetch_message {
     uint32_t mark;
@@ -62,6 +71,7 @@ struct fetch_message {
         struct fetch_counts counts;
         struct fetch_result result; /* what the step has found; the rest is 0 */
         struct ml_error error;
+        struct fetch_module module; /* path and URL as the repository has them */
     } u;
 };
 _Static_assert(sizeof(struct fetch_message) <= PIPE_BUF, "a message is written whole");

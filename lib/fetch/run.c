@@ -36,6 +36,7 @@ struct talk {
     size_t have;
     bool answered;
     struct fetch_message answer;
+    struct fetch_modules *modules; /* null: the step tells none */
 };
 
 /* ---- how it is started ---- */
@@ -142,6 +143,15 @@ static void counts_take(struct talk *t, const struct fetch_counts *now)
         t->request->progress(&now->progress, t->request->arg);
 }
 
+static int module_take(struct talk *t, struct ml_error *err)
+{
+    struct fetch_modules *modules = t->modules;
+    if (modules == NULL || modules->n == FETCH_MODULES_MAX)
+        return bad_message(err);
+    modules->list[modules->n++] = t->message.u.module;
+    return 0;
+}
+
 static int message_take(struct talk *t, struct ml_error *err)
 {
     if (t->answered || !fetch_message_good(&t->message))
@@ -150,6 +160,8 @@ static int message_take(struct talk *t, struct ml_error *err)
         counts_take(t, &t->message.u.counts);
         return 0;
     }
+    if (t->message.kind == FETCH_SAYS_MODULE)
+        return module_take(t, err);
     t->answer = t->message;
     t->answered = true;
     return 0;
@@ -250,14 +262,15 @@ static int finish(struct talk *t, struct fetch_result *ret, struct ml_error *err
 }
 
 int fetch_run(const struct fetch_order *order, const struct fetch_payload *payload, int cwd_fd,
-              const struct fetch_request *request, int64_t deadline_ms, struct fetch_result *ret,
-              struct ml_error *err)
+              const struct fetch_request *request, int64_t deadline_ms,
+              struct fetch_modules *modules, struct fetch_result *ret, struct ml_error *err)
 {
     struct talk t = {.order = order,
                      .payload = payload,
                      .request = request,
                      .child = CHILD_INIT,
                      .in = -1,
+                     .modules = modules,
                      .deadline_ms = deadline_ms,
                      .idle_ms = clock_ms() + order->limits.idle_ms};
     int status = start(&t, cwd_fd, err);

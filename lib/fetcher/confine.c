@@ -98,10 +98,11 @@ static void lock_to(const struct fetch_order *order)
     AUTO_CLOSE int ruleset = network ? landlock_open_tcp() : landlock_open();
     if (ruleset < 0)
         return;
-    uint64_t cache = order->mirror ? LANDLOCK_READ : LANDLOCK_READ | LANDLOCK_CHANGE;
-    allow(ruleset, ".", fetches || commits ? cache : LANDLOCK_MAKE);
+    bool looks = order->step == FETCH_STEP_MODULES;
+    uint64_t cache = order->mirror || looks ? LANDLOCK_READ : LANDLOCK_READ | LANDLOCK_CHANGE;
+    allow(ruleset, ".", fetches || commits || looks ? cache : LANDLOCK_MAKE);
     allow(ruleset, "/dev/null", LANDLOCK_READ | LANDLOCK_WRITE);
-    if (!fetches && !commits)
+    if (!fetches && !commits && !looks)
         allow(ruleset, order->cache, LANDLOCK_READ);
     else if (fetches && !order->offline)
         allow_source(ruleset, &order->source);

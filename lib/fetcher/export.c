@@ -16,13 +16,18 @@
 #include "base/scope.h"
 #include "fetcher/fetcher.h"
 
-enum { MODE_KIND = 0170000, MODE_SPECIAL = 07000, MODE_MODULE = 0160000 };
+enum { MODE_SPECIAL = 07000 };
 
 struct walk {
     git_repository *repo;
     int dirfd;
     struct budget budget;
     struct paths paths;
+    const char *at; /* of a submodule: where it is; names are looked at as parts of the whole */
+    size_t ours;    /* where in a path that of this repository begins */
+    size_t before;  /* how many of `paths` are not its own */
+    struct fetch_used used;
+    bool modules; /* they are fetched: here is where they go */
 };
 
 /* ---- one entry ---- */
@@ -33,8 +38,8 @@ static const char *entry_fault(const git_tree_entry *entry)
     int mode = (int)git_tree_entry_filemode_raw(entry);
     if (strchr(git_tree_entry_name(entry), '/') != NULL)
         return "has a slash in its name";
-    if ((mode & MODE_KIND) == MODE_MODULE)
-        return "is a submodule: these are not fetched";
+    if (object_is_module(entry))
+        return NULL;
     if (S_ISLNK(mode))
         return "is a symbolic link";
     if (!S_ISREG(mode) && !S_ISDIR(mode))
@@ -51,7 +56,7 @@ static int blob_write(struct walk *w, git_blob *blob, const char *path, struct m
     size_t n = (size_t)git_blob_rawsize(blob);
     if (budget_bytes(&w->budget, path, 0, n, err) < 0)
         return -1;
-    AUTO_CLOSE int fd = beneath_create(w->dirfd, path);
+    AUTO_CLOSE int fd = beneath_create(w->dirfd, path + w->ours);
     if (fd < 0 || fs_write_all(fd, git_blob_rawcontent(blob), n) < 0 || fs_close(steal_fd(&fd)) < 0)
         return path_write_failed(path, err);
     return 0;
@@ -75,6 +80,19 @@ static int file_take(struct walk *w, const git_tree_entry *entry, const char *pa
 
 static int tree_take(struct walk *w, const git_oid *id, const char *at, struct ml_error *err);
 
+static uint64_t entries(const struct walk *w)
+{
+    return w->paths.n - w->before;
+}
+
+static int not_asked(struct ml_error *err, const char *path)
+{
+    path_hostile(err, path, "is a submodule, and nobody has asked for these");
+    if (err != NULL)
+        strcpy(err->code, "has_submodule");
+    return -1;
+}
+
 /* A path that is too deep is refused by paths_add(), so that this ends. */
 static int entry_take(struct walk *w, const git_tree_entry *entry, const char *at,
                       struct ml_error *err)
@@ -87,16 +105,19 @@ static int entry_take(struct walk *w, const git_tree_entry *entry, const char *a
     }
     if (fault != NULL)
         return path_hostile(err, path, "%s", fault);
-    bool directory = git_tree_entry_type(entry) == GIT_OBJECT_TREE;
+    bool module = object_is_module(entry);
+    if (module && !w->modules)
+        return not_asked(err, path);
+    bool directory = module || git_tree_entry_type(entry) == GIT_OBJECT_TREE;
     if (paths_add(&w->paths, path, directory, err) < 0 ||
-        budget_entries(&w->budget, w->paths.n, err) < 0)
+        budget_entries(&w->budget, w->used.files + entries(w), err) < 0)
         return -1;
-    fetcher_counts.files = (uint32_t)w->paths.n;
+    fetcher_counts.files = (uint32_t)entries(w);
     if (!directory)
         return file_take(w, entry, path, err);
-    if (beneath_mkdir(w->dirfd, path) < 0)
+    if (beneath_mkdir(w->dirfd, path + w->ours) < 0)
         return path_write_failed(path, err);
-    return tree_take(w, git_tree_entry_id(entry), path, err);
+    return module ? 0 : tree_take(w, git_tree_entry_id(entry), path, err);
 }
 
 static int tree_take(struct walk *w, const git_oid *id, const char *at, struct ml_error *err)
@@ -113,51 +134,38 @@ static int tree_take(struct walk *w, const git_oid *id, const char *at, struct m
 
 /* ---- where it begins ---- */
 
-static int no_such_path(struct ml_error *err, const char *path, const char *why)
+/* A submodule's own place was looked at in the repository that it is in. */
+static int place_take(struct walk *w, struct ml_error *err)
 {
-    ml_error_set(err, ML_NO_INPUT, "no_such_path", "'%s' %s in this commit", path, why);
-    return ml_error_hint(err, "give a directory as it is in the repository: plugins/math");
-}
-
-/* The tree's id: of the commit, or of the directory that was asked for. */
-static int begin(git_repository *repo, const struct fetch_order *order, git_oid *ret,
-                 struct ml_error *err)
-{
-    if (object_commit_tree(repo, order->commit, ret, err) < 0)
+    if (*w->at != '\0' && paths_add(&w->paths, w->at, true, err) < 0)
         return -1;
-    if (*order->subdir == '\0')
-        return 0;
-    git_tree *tree;
-    git_tree_entry *entry;
-    if (git_tree_lookup(&tree, repo, ret) < 0)
-        return object_unreadable(err, "/");
-    int status = git_tree_entry_bypath(&entry, tree, order->subdir);
-    git_tree_free(tree);
-    if (status == GIT_ENOTFOUND)
-        return no_such_path(err, order->subdir, "is not");
-    if (status < 0)
-        return object_unreadable(err, order->subdir);
-    bool directory = git_tree_entry_type(entry) == GIT_OBJECT_TREE;
-    *ret = *git_tree_entry_id(entry);
-    git_tree_entry_free(entry);
-    return directory ? 0 : no_such_path(err, order->subdir, "is no directory");
+    w->before = w->paths.n;
+    w->ours = *w->at ? strlen(w->at) + 1 : 0;
+    return 0;
 }
 
 static int walk(git_repository *repo, const struct fetch_order *order, int dirfd,
                 struct fetch_result *ret, struct ml_error *err)
 {
     git_oid tree;
-    struct walk w = {.repo = repo, .dirfd = dirfd, .budget.limits = order->limits.tree};
+    struct walk w = {.repo = repo,
+                     .dirfd = dirfd,
+                     .budget = {.limits = order->limits.tree, .bytes = order->used.bytes},
+                     .at = order->at,
+                     .used = order->used,
+                     .modules = order->modules};
     w.budget.limits.ratio = 0; /* how well git has packed it says nothing */
     w.paths.names = ARCHIVE_NAMES_PORTABLE;
     w.paths.lib = lib_load(err);
-    if (w.paths.lib == NULL || begin(repo, order, &tree, err) < 0)
+    if (w.paths.lib == NULL || object_subtree(repo, order->commit, order->subdir, &tree, err) < 0)
         return -1;
-    int status = tree_take(&w, &tree, "", err);
+    int status = place_take(&w, err);
+    if (status == 0)
+        status = tree_take(&w, &tree, w.at, err);
     strcpy(ret->commit, order->commit);
     git_oid_tostr(ret->tree, sizeof ret->tree, &tree);
-    ret->files = (uint32_t)w.paths.n;
-    ret->bytes = w.budget.bytes;
+    ret->files = (uint32_t)entries(&w);
+    ret->bytes = w.budget.bytes - w.used.bytes;
     paths_free(&w.paths);
     return status;
 }

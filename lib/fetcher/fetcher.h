@@ -43,6 +43,9 @@ int fetcher_tell_begin(struct ml_error *err);
 /* Tells them now. */
 void fetcher_tell_counts(void);
 
+/* Tells of one submodule: whether somebody hears it is known when the answer is told. */
+void fetcher_tell_module(const struct fetch_module *module);
+
 /* Tells the answer. False when nobody is there to hear it. */
 bool fetcher_tell_result(const struct fetch_result *result);
 bool fetcher_tell_error(const struct ml_error *err);
@@ -85,6 +88,10 @@ int fetcher_follows(git_repository *repo, const struct fetch_order *order,
 /* Puts a commit's tree, or a directory of it, into the directory where it stands. */
 int fetcher_export(const struct fetch_order *order, struct fetch_result *ret, struct ml_error *err);
 
+/* Tells which submodules a commit has, in the cache where it stands. */
+int fetcher_modules(const struct fetch_order *order, struct fetch_result *ret,
+                    struct ml_error *err);
+
 /* Writes what differs between two commits into a file there. */
 int fetcher_changes(const struct fetch_order *order, struct fetch_result *ret,
                     struct ml_error *err);
@@ -92,7 +99,7 @@ int fetcher_changes(const struct fetch_order *order, struct fetch_result *ret,
 /* Commits a file in the clone where it stands; what is behind the order says which. */
 int fetcher_commit(struct fetch_result *ret, struct ml_error *err);
 
-/* ---- what the two share (object.c) ---- */
+/* ---- what they share (object.c) ---- */
 
 /* An object that is missing, or is not what its id says: the cache is made anew then. -1. */
 int object_unreadable(struct ml_error *err, const char *path);
@@ -104,6 +111,13 @@ int object_size_check(git_repository *repo, const struct budget *budget, const g
 /* The tree of a commit. 0; -1. */
 int object_commit_tree(git_repository *repo, const char *commit, git_oid *ret,
                        struct ml_error *err);
+
+/* The same of a directory of it; "" for all. 0; -1, also with ML_NO_INPUT, "no_such_path". */
+int object_subtree(git_repository *repo, const char *commit, const char *subdir, git_oid *ret,
+                   struct ml_error *err);
+
+/* Whether an entry of a tree is a submodule: its id is that of a commit of another repository. */
+bool object_is_module(const git_tree_entry *entry);
 
 /* The codes of archives, whose checks are used, as those of repositories. */
 void object_rename_code(struct ml_error *err);

@@ -34,6 +34,7 @@ static int order_read(struct fetch_order *ret, struct ml_error *err)
     ret->since[sizeof ret->since - 1] = '\0';
     ret->password.login[sizeof ret->password.login - 1] = '\0';
     ret->password.password[sizeof ret->password.password - 1] = '\0';
+    ret->at[sizeof ret->at - 1] = '\0';
     ret->subdir[sizeof ret->subdir - 1] = '\0';
     return 0;
 }
@@ -52,17 +53,19 @@ static int carry_out(struct fetch_order *order, struct fetch_result *ret, struct
     if (order_read(order, err) < 0)
         return -1;
     bool fetches = order->step == FETCH_STEP_FETCH;
-    if ((order->step == FETCH_STEP_EXPORT && lib_load(err) == NULL) ||
-        fetcher_confine(order, err) < 0 || git_begin(order, err) < 0)
+    bool names = order->step == FETCH_STEP_EXPORT || order->step == FETCH_STEP_MODULES;
+    if ((names && lib_load(err) == NULL) || fetcher_confine(order, err) < 0 ||
+        git_begin(order, err) < 0)
         return -1;
     fetcher_counts.phase = fetches ? FETCH_CONNECTING : FETCH_EXPORTING;
     if (fetcher_tell_begin(err) < 0 || processes_limit(order, err) < 0)
         return -1;
     if (fetches)
         return fetcher_fetch(order, ret, err);
-    return order->step == FETCH_STEP_CHANGES  ? fetcher_changes(order, ret, err)
-           : order->step == FETCH_STEP_COMMIT ? fetcher_commit(ret, err)
-                                              : fetcher_export(order, ret, err);
+    return order->step == FETCH_STEP_CHANGES   ? fetcher_changes(order, ret, err)
+           : order->step == FETCH_STEP_MODULES ? fetcher_modules(order, ret, err)
+           : order->step == FETCH_STEP_COMMIT  ? fetcher_commit(ret, err)
+                                               : fetcher_export(order, ret, err);
 }
 
 /* Nothing is written behind the answer, and nothing is left to be released: the process ends where

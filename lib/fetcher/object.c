@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "fetcher/fetcher.h"
 
+enum { MODE_KIND = 0170000, MODE_MODULE = 0160000 };
+
 int object_unreadable(struct ml_error *err, const char *path)
 {
     const git_error *why = git_error_last();
@@ -37,6 +39,40 @@ int object_commit_tree(git_repository *repo, const char *commit, git_oid *ret, s
     *ret = *git_commit_tree_id(found);
     git_commit_free(found);
     return 0;
+}
+
+static int no_such_path(struct ml_error *err, const char *path, const char *why)
+{
+    ml_error_set(err, ML_NO_INPUT, "no_such_path", "'%s' %s in this commit", path, why);
+    return ml_error_hint(err, "give a directory as it is in the repository: plugins/math");
+}
+
+int object_subtree(git_repository *repo, const char *commit, const char *subdir, git_oid *ret,
+                   struct ml_error *err)
+{
+    if (object_commit_tree(repo, commit, ret, err) < 0)
+        return -1;
+    if (*subdir == '\0')
+        return 0;
+    git_tree *tree;
+    git_tree_entry *entry;
+    if (git_tree_lookup(&tree, repo, ret) < 0)
+        return object_unreadable(err, "/");
+    int status = git_tree_entry_bypath(&entry, tree, subdir);
+    git_tree_free(tree);
+    if (status == GIT_ENOTFOUND)
+        return no_such_path(err, subdir, "is not");
+    if (status < 0)
+        return object_unreadable(err, subdir);
+    bool directory = git_tree_entry_type(entry) == GIT_OBJECT_TREE;
+    *ret = *git_tree_entry_id(entry);
+    git_tree_entry_free(entry);
+    return directory ? 0 : no_such_path(err, subdir, "is no directory");
+}
+
+bool object_is_module(const git_tree_entry *entry)
+{
+    return ((int)git_tree_entry_filemode_raw(entry) & MODE_KIND) == MODE_MODULE;
 }
 
 void object_rename_code(struct ml_error *err)

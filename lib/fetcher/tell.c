@@ -62,7 +62,7 @@ static bool tell(const struct fetch_message *message)
 {
     pthread_mutex_lock(&turn);
     bool told = fs_write_all(STDOUT_FILENO, message, sizeof *message) == 0;
-    if (message->kind == FETCH_SAYS_COUNTS)
+    if (message->kind == FETCH_SAYS_COUNTS || message->kind == FETCH_SAYS_MODULE)
         pthread_mutex_unlock(&turn);
     return told;
 }
@@ -128,6 +128,14 @@ bool fetcher_tell_result(const struct fetch_result *result)
     message_begin(&message, FETCH_SAYS_RESULT);
     message.u.result = *result;
     return tell(&message);
+}
+
+void fetcher_tell_module(const struct fetch_module *module)
+{
+    struct fetch_message message;
+    message_begin(&message, FETCH_SAYS_MODULE);
+    message.u.module = *module;
+    tell(&message);
 }
 
 bool fetcher_tell_error(const struct ml_error *err)

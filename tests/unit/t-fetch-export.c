@@ -102,7 +102,7 @@ static void hostile(void **state)
         repo_commit_tree(place, "r", repo_tree(place, "r", entries, 2));
         repo_fetch(place, "r", &got);
         case_int(cases[i].name, got.status, ML_REFUSED);
-        case_text(cases[i].name, got.err.code, "hostile_repository");
+        case_text(cases[i].name, got.err.code, module ? "has_submodule" : "hostile_repository");
         case_true(cases[i].name, strstr(got.err.message, cases[i].why) != NULL);
         case_true(cases[i].name, *got.err.hint != '\0');
     }

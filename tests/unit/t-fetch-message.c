@@ -30,6 +30,15 @@ static struct fetch_message error(int status)
     return m;
 }
 
+static struct fetch_message module(void)
+{
+    struct fetch_message m = {.mark = FETCH_MARK, .kind = FETCH_SAYS_MODULE};
+    strcpy(m.u.module.path, "third/lib");
+    strcpy(m.u.module.url, "../lib");
+    strcpy(m.u.module.commit, ID);
+    return m;
+}
+
 static void good(void **state)
 {
     struct fetch_message m = result();
@@ -38,6 +47,32 @@ static void good(void **state)
     assert_true(fetch_message_good(&m));
     m = (struct fetch_message){.mark = FETCH_MARK, .kind = FETCH_SAYS_COUNTS};
     assert_true(fetch_message_good(&m));
+    m = module();
+    assert_true(fetch_message_good(&m));
+}
+
+/* Where it goes is beneath where the rest goes. */
+static void modules(void **state)
+{
+    static const char *const paths[] = {"",     "/lib", "../lib", "a/../../lib",
+                                        "lib/", "-lib", "a\nb"};
+    struct fetch_message m = module();
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        strcpy(m.u.module.path, paths[i]);
+        case_true(paths[i], !fetch_message_good(&m));
+    }
+    m = module();
+    memset(m.u.module.path, 'a', sizeof m.u.module.path);
+    assert_false(fetch_message_good(&m));
+    m = module();
+    memset(m.u.module.url, 'a', sizeof m.u.module.url);
+    assert_false(fetch_message_good(&m));
+    m = module();
+    m.u.module.url[2] = '\n';
+    assert_false(fetch_message_good(&m));
+    m = module();
+    m.u.module.commit[0] = 'g';
+    assert_false(fetch_message_good(&m));
 }
 
 static void results(void **state)
@@ -124,8 +159,8 @@ static void no_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good),  cmocka_unit_test(results),  cmocka_unit_test(errors),
-        cmocka_unit_test(marks), cmocka_unit_test(no_order),
+        cmocka_unit_test(good),   cmocka_unit_test(modules), cmocka_unit_test(results),
+        cmocka_unit_test(errors), cmocka_unit_test(marks),   cmocka_unit_test(no_order),
     };
     UNIT_RUN("fetch/message", tests);
 }
