@@ -69,6 +69,7 @@ int incoming_options(struct invocation *in, struct ml_package_request *ret)
     ret->cache = option_value(in, "from", NULL);
     ret->mirror = ret->cache != NULL;
     ret->offline = offline || ret->mirror;
+    ret->submodules = option_given(in, "submodules");
     if (option_duration(in, "fetch-timeout", 0, &ret->timeout_ms) < 0 ||
         option_duration(in, "min-age", 0, &ignored) < 0)
         return ML_USAGE;
@@ -146,6 +147,7 @@ static int before_fetch(struct invocation *in, struct incoming *i)
     request.source = origin.git;
     request.ref = "";
     request.path = origin.path;
+    request.submodules = origin.submodules;
     request.commit = origin.commit;
     request.tag = request.tree = request.digest = NULL;
     request.offline = true;

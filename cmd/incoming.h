@@ -69,6 +69,12 @@ int incoming_options(struct invocation *in, struct ml_package_request *ret);
         0, "build-timeout", "DUR", "how long each build may take (default 60s)"                    \
     }
 
+/* Of those who are told by their user, and not by a project's file. */
+#define OPTION_SUBMODULES                                                                          \
+    {                                                                                              \
+        0, "submodules", NULL, "fetch the repository's submodules as well (https only)"            \
+    }
+
 /* The steps; each returns 0 or the exit status. */
 int incoming_fetch(struct invocation *in, struct incoming *list, size_t n, unsigned at_once);
 

@@ -76,6 +76,19 @@ static void put_source(struct buf *out, const struct ml_package_info *p)
     line(out, "commit", buf_text(&text));
 }
 
+/* What comes from elsewhere, each with where it comes from: whole, since that is agreed to. */
+static void put_submodules(struct buf *out, const struct ml_package_info *p)
+{
+    for (size_t i = 0; i < p->n_submodules; i++) {
+        const struct ml_submodule *one = &p->submodules[i];
+        buf_fmt(out, "  %-13s ", i == 0 ? "submodules" : "");
+        put_plain(out, one->path, SIZE_MAX);
+        buf_str(out, ": ");
+        put_plain(out, one->url, SIZE_MAX);
+        buf_fmt(out, " at %s\n", one->commit);
+    }
+}
+
 static void put_changes(struct buf *out, const struct incoming *i)
 {
     const struct ml_package_info *now = ml_package_info(i->job.package);
@@ -125,6 +138,7 @@ static void put_one(struct buf *out, const struct incoming *i)
     if (*p->description != '\0')
         line(out, "description", p->description);
     put_source(out, p);
+    put_submodules(out, p);
     line(out, "license", *p->license ? p->license : "none is named");
     asking_show(out, &i->asking);
     buf_fmt(&text, "%u, %s", p->files, size_round(p->bytes, size));
@@ -139,6 +153,20 @@ static void put_one(struct buf *out, const struct incoming *i)
 }
 
 /* ---- for programs ---- */
+
+static void put_submodule_list(struct json *j, const struct ml_package_info *p)
+{
+    json_key(j, "submodules");
+    json_open(j, '[');
+    for (size_t i = 0; i < p->n_submodules; i++) {
+        json_open(j, '{');
+        json_pair(j, "path", p->submodules[i].path);
+        json_pair(j, "url", p->submodules[i].url);
+        json_pair(j, "commit", p->submodules[i].commit);
+        json_close(j, '}');
+    }
+    json_close(j, ']');
+}
 
 static void put_change_list(struct json *j, const struct incoming *i)
 {
@@ -176,6 +204,7 @@ static void put_package(struct json *j, const struct ml_package_info *p,
     json_pair(j, "branch", p->branch);
     json_pair(j, "commit", p->commit);
     json_pair(j, "tree", p->tree);
+    put_submodule_list(j, p);
     json_pair(j, "time", when);
     json_pair(j, "signature", signature_word(p->signature));
     json_pair(j, "digest", p->digest);

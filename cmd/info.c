@@ -131,6 +131,10 @@ static void show_origin(struct invocation *in, const struct ml_entry *entry)
     field(in, "tag", origin.tag);
     field(in, "commit", origin.commit);
     field(in, "index", origin.index);
+    if (origin.submodules)
+        buf_fmt(&in->text, "%-12s yes\n", "submodules");
+    json_key(&in->data, "submodules");
+    json_bool(&in->data, origin.submodules);
     ml_origin_done(&origin);
 }
 

@@ -134,6 +134,7 @@ static const struct command_option options[] = {
     {'n', "name", "NAME", "the entry's name (default: the plugin's, if no other entry has it)"},
     {0, "as", "U", "the entry: a new key, or one that there is (default: one of the source's own)"},
     {0, "index", "N", "of NAME: look it up in this index alone"},
+    OPTION_SUBMODULES,
     INCOMING_OPTIONS,
     OPTION_WAIT,
     {0},

@@ -50,6 +50,9 @@ static int package_take(struct publishing *p)
     if (ml_package_fetch(in->ctx, &request, &p->package, &in->err) < 0) {
         if (strcmp(in->err.code, "no_such_ref") == 0 && p->source.ref != NULL)
             ml_error_hint(&in->err, "what is published is a tag: git tag v%s", p->source.ref);
+        if (strcmp(in->err.code, "has_submodule") == 0)
+            ml_error_hint(&in->err, "an index has one commit of one repository for a version, and "
+                                    "no submodules: put their files into the repository itself");
         return -1;
     }
     const struct ml_package_info *info = ml_package_info(p->package);

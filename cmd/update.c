@@ -46,6 +46,7 @@ static void incoming_set(struct incoming *one, const struct origins *o, size_t i
     one->job.request.source = e->origin.git;
     one->job.request.ref = e->origin.ref;
     one->job.request.path = e->origin.path;
+    one->job.request.submodules = how->submodules || e->origin.submodules;
     one->job.request.commit = o->jobs[i].versions.commit;
     one->job.request.tag = o->jobs[i].versions.tag;
     one->key = e->entry.key;
@@ -123,6 +124,7 @@ static int run(struct invocation *in)
 }
 
 static const struct command_option options[] = {
+    OPTION_SUBMODULES,
     INCOMING_OPTIONS,
     OPTION_WAIT,
     {0},

@@ -60,6 +60,7 @@ char *ml_origin_format(const struct ml_origin *origin)
     put_query(&out, "path", origin->path, &mark);
     put_query(&out, "ref", origin->ref, &mark);
     put_query(&out, "tag", origin->tag, &mark);
+    put_query(&out, "submodules", origin->submodules ? "1" : "", &mark);
     put_query(&out, "index", origin->index, &mark);
     put_query(&out, "name", origin->name, &mark);
     buf_char(&out, '#');
@@ -137,6 +138,12 @@ static bool query_take(struct ml_origin *o, char *query)
         if (value == NULL || (next != NULL && value > next))
             return false;
         *value++ = '\0';
+        if (strcmp(query, "submodules") == 0) {
+            if (o->submodules || strcmp(value, "1") != 0)
+                return false;
+            o->submodules = true;
+            continue;
+        }
         char **to = member(o, query);
         if (to == NULL || !take(to, value))
             return false;

@@ -53,6 +53,13 @@ static int no_ref(const struct package_plan *plan, struct ml_error *err)
     return ml_error_hint(err, "leave out the @ and what follows it");
 }
 
+static int no_submodules(const struct package_plan *plan, struct ml_error *err)
+{
+    ml_error_set(err, ML_DATA, "no_repository",
+                 "'%s' is no git repository: it has no submodules to be fetched", plan->url);
+    return ml_error_hint(err, "leave out --submodules: what is in it is taken as it is");
+}
+
 static int archive_check(const struct package_plan *plan, struct ml_error *err)
 {
     AUTO_CLOSE int fd = open(plan->url, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -91,6 +98,8 @@ static int local_plan(const struct ml_package_request *request, struct package_p
     plan->kind = S_ISDIR(st.st_mode) ? PACKAGE_DIRECTORY : PACKAGE_ARCHIVE;
     if (plan->source.ref_kind != SOURCE_REF_NONE)
         return no_ref(plan, err);
+    if (request->submodules)
+        return no_submodules(plan, err);
     return plan->kind == PACKAGE_ARCHIVE ? archive_check(plan, err) : 0;
 }
 
@@ -246,6 +255,7 @@ static int fetch_pinned(struct fetch_request *order, const struct ml_package_req
 {
     struct ml_error why = ML_ERROR_INIT;
     bool local = order->source->kind >= SOURCE_FILE, offline = order->offline;
+    bool asks = !local || order->modules != NULL; /* these are of servers, too */
     AUTO_FREE struct source *pinned = malloc(sizeof *pinned);
     const struct source *asked = order->source;
     if (pinned == NULL)
@@ -258,7 +268,7 @@ static int fetch_pinned(struct fetch_request *order, const struct ml_package_req
     bool cached = fetch_source(order, dirfd, ret, &why) == 0;
     order->offline = offline;
     bool missing = why.status == ML_NO_INPUT || strcmp(why.code, "bad_repository") == 0;
-    if (!cached && missing && !offline && !local) { /* a damaged cache is made anew by that */
+    if (!cached && missing && !offline && asks) { /* a damaged cache is made anew by that */
         why = (struct ml_error)ML_ERROR_INIT;
         fetch_source(order, dirfd, ret, &why);
     }
@@ -317,23 +327,38 @@ static void git_note(struct ml_package *p, const struct ml_package_request *requ
     info->received = got->received;
 }
 
+static void modules_note(struct ml_package *p, const struct fetch_modules *modules)
+{
+    struct ml_submodule *list = arena_alloc(&p->a, modules->n, sizeof *list);
+    for (size_t i = 0; list != NULL && i < modules->n; i++) {
+        const struct fetch_module *one = &modules->list[i];
+        list[i] = (struct ml_submodule){arena_str(&p->a, one->path), arena_str(&p->a, one->url),
+                                        arena_str(&p->a, one->commit)};
+        p->info.n_submodules++;
+    }
+    p->info.submodules = list;
+}
+
 static int git_take(struct ml_package *p, const struct package_plan *plan,
                     const struct ml_package_request *request, struct ml_error *err)
 {
     struct fetch_request order;
     AUTO_FREE struct fetch_result *got = calloc(1, sizeof *got);
+    AUTO_FREE struct fetch_modules *modules = calloc(1, sizeof *modules);
     bool pinned = request->commit != NULL && *request->commit != '\0';
     const char *stem = stem_of(&p->a, *p->info.path ? p->info.path : plan->url);
     AUTO_CLOSE int dirfd = place_make(p, stem, err);
     if (dirfd < 0)
         return -1;
-    if (got == NULL)
+    if (got == NULL || modules == NULL)
         return ml_error_memory(err);
     package_order(request, &plan->source, &order);
+    order.modules = request->submodules ? modules : NULL;
     if (pinned ? fetch_pinned(&order, request, dirfd, got, err) < 0
                : fetch_source(&order, dirfd, got, err) < 0)
         return -1;
     git_note(p, request, got);
+    modules_note(p, modules);
     if (differs(request->tree, got->tree))
         return other_source("tree", request->tree, got->tree, err);
     return package_look(p, dirfd, stem, err);
@@ -419,6 +444,7 @@ static int origin_note(struct ml_package *p, const struct ml_package_request *re
         .commit = (char *)(uintptr_t)info->commit,
         .index = (char *)(uintptr_t)request->index,
         .name = (char *)(uintptr_t)request->name,
+        .submodules = request->submodules,
     };
     AUTO_FREE char *text = ml_origin_format(&origin);
     if (text == NULL)

@@ -39,6 +39,13 @@ static void comes_back(void **state)
     assert_string_equal(back.commit, commit);
     assert_string_equal(back.index, index);
     assert_string_equal(back.name, name);
+    assert_false(back.submodules);
+    ml_origin_done(&back);
+    free(text);
+    there.submodules = true;
+    text = ml_origin_format(&there);
+    assert_int_equal(ml_origin_parse(text, &back, NULL), 0);
+    assert_true(back.submodules);
     ml_origin_done(&back);
     assert_null(back.git);
     free(text);
@@ -58,6 +65,12 @@ static void has_one_form(void **state)
     char *text = ml_origin_format(&o);
     assert_string_equal(text, "git+https://example.org/math.git?path=p&ref=main#" COMMIT);
     free(text);
+    o.submodules = true;
+    text = ml_origin_format(&o);
+    assert_string_equal(text,
+                        "git+https://example.org/math.git?path=p&ref=main&submodules=1#" COMMIT);
+    free(text);
+    o.submodules = false;
     o.index = index;
     o.name = name;
     text = ml_origin_format(&o);
@@ -96,6 +109,8 @@ static void is_not_taken_for_one(void **state)
         "git+https://example.org/m?ref=^1&name=math#" COMMIT,
         "git+https://example.org/m?index=main&name=math#" COMMIT,
         "git+https://example.org/m?ref=^1&index=../x&name=math#" COMMIT,
+        "git+https://example.org/m?submodules=0#" COMMIT,
+        "git+https://example.org/m?submodules=1&submodules=1#" COMMIT,
         "git+https://example.org/m%0#" COMMIT,
         "git+https://example.org/m%00#" COMMIT,
         "git+https://example.org/m%zz#" COMMIT,
@@ -117,8 +132,9 @@ static void key_is_of_the_place(void **state)
     assert_int_equal(
         ml_origin_key("git+https://e.org/m?path=p&ref=^1&tag=v1.0.0#" COMMIT, &a, NULL), 0);
     assert_int_equal(
-        ml_origin_key("git+https://e.org/m?path=p#ffffffffffffffffffffffffffffffffffffffff", &b,
-                      NULL),
+        ml_origin_key(
+            "git+https://e.org/m?path=p&submodules=1#ffffffffffffffffffffffffffffffffffffffff", &b,
+            NULL),
         0);
     assert_memory_equal(&a, &b, sizeof a);
     assert_int_equal(ml_origin_key("git+https://e.org/m?path=q#" COMMIT, &b, NULL), 0);

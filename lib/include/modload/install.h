@@ -45,6 +45,8 @@ struct ml_origin {
     /* The index that it was found in, and the name that it has there: later versions are for that
      * index to say. Both "" for what nobody has looked up. */
     char *index, *name;
+    /* Its submodules were asked for as well. */
+    bool submodules;
 };
 
 /* Reads an origin. Returns 0 and `*ret`, which the caller gives to ml_origin_done(); or -1, `*ret`
@@ -53,9 +55,9 @@ struct ml_origin {
 int ml_origin_parse(const char *text, struct ml_origin *ret, struct ml_error *err);
 
 /* Writes one, in the form that cargo and pip use for what comes from git:
- *     git+URL?path=DIR&ref=REF&tag=TAG&index=INDEX&name=NAME#COMMIT
- * without those that are "" or null. What would be mistaken for a mark is written %XX (RFC 3986
- * section 2.1). The caller frees it; null: memory is out. Any thread. */
+ *     git+URL?path=DIR&ref=REF&tag=TAG&submodules=1&index=INDEX&name=NAME#COMMIT
+ * without those that are "", null or false. What would be mistaken for a mark is written %XX (RFC
+ * 3986 section 2.1). The caller frees it; null: memory is out. Any thread. */
 char *ml_origin_format(const struct ml_origin *origin);
 
 /* The origin of what came out of a file that says this of itself: "pack+" before that of a
@@ -98,6 +100,10 @@ struct ml_package_request {
     /* The directory of a repository, an archive or a directory that has the plugin; null or "":
      * all of it. */
     const char *path;
+    /* Submodules of a git repository as well, beneath `path`: each is fetched from where the
+     * repository says (https only), at the commit that it says. Without this one of them is an
+     * error. */
+    bool submodules;
     /* What is in the cache, and no network. */
     bool offline;
     /* The directory of repositories that were fetched; null: $XDG_CACHE_HOME/modload/git, else
@@ -131,6 +137,11 @@ struct ml_package;
 /* How a commit is signed. modload does not check signatures: anybody can sign. */
 enum ml_signature { ML_UNSIGNED, ML_SIGNED_OPENPGP, ML_SIGNED_SSH, ML_SIGNED_X509 };
 
+/* A submodule in a package: its directory, the URL that it came from, its commit. */
+struct ml_submodule {
+    const char *path, *url, *commit;
+};
+
 /* What there is to know of a package before it is built. The texts are the package's, never null
  * ("" is none), and were written by strangers: control characters may be in them. */
 struct ml_package_info {
@@ -141,6 +152,9 @@ struct ml_package_info {
      * `release` is the version that it stands for; `branch` is without "refs/heads/". */
     bool git;
     const char *tag, *release, *branch, *commit, *tree;
+    /* `n_submodules` that are in it; one that is in another stands behind that. */
+    const struct ml_submodule *submodules;
+    size_t n_submodules;
     /* The committer's, in seconds since 1970. He may lie. */
     int64_t time;
     enum ml_signature signature;
@@ -172,12 +186,14 @@ struct ml_package_job {
 /* Fetches packages, `at_once` at a time (0: 8), in threads of its own. Each is tried, whatever
  * became of the others. Returns the number of those that failed; -1 when none could be begun:
  * ML_LIMIT, or what keeps the registry from being written to. Of one, in `err` of its job:
- *     ML_NO_INPUT  no such file, repository, ref, directory in it; "not_cached": offline
+ *     ML_NO_INPUT  no such file, repository, ref, directory in it; "not_cached": offline;
+ *                  "no_such_commit": of a submodule
  *     ML_DATA      "bad_source", "bad_ref", "bad_path"; nothing that could be built; damaged
  *     ML_CONFIG    a bad manifest
- *     ML_REFUSED   hostile; a certificate; "moved_tag", "rewritten", "other_source": it is not what
- *                  the request says that it must be
- *     ML_LIMIT, ML_TIMEOUT, ML_IO, ML_BUSY   as in fetching; 130: cancelled */
+ *     ML_REFUSED   hostile; a certificate; "has_submodule": and they were not asked for;
+ *                  "refused_submodule": its URL, or what .gitmodules says of it; "moved_tag",
+ * "rewritten", "other_source": it is not what the request says that it must be ML_LIMIT,
+ * ML_TIMEOUT, ML_IO, ML_BUSY   as in fetching; 130: cancelled */
 int ml_package_fetch_all(struct ml_ctx *ctx, struct ml_package_job *jobs, size_t n,
                          unsigned at_once, struct ml_error *err);
 
@@ -257,10 +273,11 @@ struct ml_mirrored {
 /* Fetches a git repository, all its branches and tags, into the directory of repositories `dir`,
  * which is made where it is missing and must be ours alone: later requests have it as their
  * `cache`, with `mirror`. What its `source`, `ref` and `commit` ask for must be in it then; with
- * `offline` nothing is fetched, and it must be in it already. Of the rest of the request its times,
- * its descriptor and its progress count. Any thread; others may read
- * the directory meanwhile. Returns 0, `ret` may be null; or -1 and the errors of
- * ml_package_fetch(), ML_DATA ("no_repository": it is a directory or an archive). */
+ * `offline` nothing of it is fetched, and it must be in it already. With `submodules` the
+ * repositories of those that are beneath `path` there are fetched as well, where their commits are
+ * not in it. Of the rest of the request its times, its descriptor and its progress count. Any
+ * thread; others may read the directory meanwhile. Returns 0, `ret` may be null; or -1 and the
+ * errors of ml_package_fetch(), ML_DATA ("no_repository": it is a directory or an archive). */
 int ml_mirror(const char *dir, const struct ml_package_request *request, struct ml_mirrored *ret,
               struct ml_error *err);
 
