@@ -14,6 +14,7 @@
 struct wish {
     char *source; /* SRC[@REF], or a URL alone */
     char *commit; /* null: none in particular */
+    char *path;   /* whose submodules have to be in it as well; null: none */
     char *url;    /* the one spelling of the repository's; the source, where it has none */
 };
 
@@ -29,6 +30,7 @@ static void mirroring_free(struct mirroring *m)
     for (size_t i = 0; i < m->n; i++) {
         free(m->wish[i].source);
         free(m->wish[i].commit);
+        free(m->wish[i].path);
         free(m->wish[i].url);
     }
     free(m->wish);
@@ -36,20 +38,23 @@ static void mirroring_free(struct mirroring *m)
 
 /* ---- what is wished for ---- */
 
-static int wish_add(struct mirroring *m, const char *source, const char *commit)
+static char *copy(const char *text)
+{
+    return text ? strdup(text) : NULL;
+}
+
+static int wish_add(struct mirroring *m, const char *source, const char *commit, const char *path)
 {
     struct wish *more = realloc(m->wish, (m->n + 1) * sizeof *more);
     if (more == NULL)
         return ml_error_memory(&m->in->err);
     m->wish = more;
-    more[m->n] = (struct wish){strdup(source), commit ? strdup(commit) : NULL, NULL};
-    if (more[m->n].source != NULL && (commit == NULL || more[m->n].commit != NULL)) {
-        m->n++;
-        return 0;
-    }
-    free(more[m->n].source);
-    free(more[m->n].commit);
-    return ml_error_memory(&m->in->err);
+    struct wish *one = &more[m->n++];
+    *one = (struct wish){copy(source), copy(commit), copy(path), NULL};
+    if (one->source == NULL || (commit != NULL && one->commit == NULL) ||
+        (path != NULL && one->path == NULL))
+        return ml_error_memory(&m->in->err);
+    return 0;
 }
 
 /* What did not come from a git repository is with whoever has it. */
@@ -62,14 +67,14 @@ static int entry_take(const struct ml_entry *entry, void *arg)
         return -1;
     if (ml_origin_parse(text, &origin, NULL) < 0)
         return 0;
-    int status = wish_add(m, origin.git, origin.commit);
+    int status = wish_add(m, origin.git, origin.commit, origin.submodules ? origin.path : NULL);
     ml_origin_done(&origin);
     return status;
 }
 
-static int locked_take(const char *name, const char *git, const char *commit, void *arg)
+static int locked_take(const struct ml_locked *locked, void *arg)
 {
-    return wish_add(arg, git, commit);
+    return wish_add(arg, locked->git, locked->commit, locked->submodules ? locked->path : NULL);
 }
 
 static struct ml_package_request request_of(const struct wish *wish)
@@ -90,7 +95,9 @@ static int wish_compare(const void *a, const void *b)
     int order = strcmp(x->url, y->url);
     if (order == 0)
         order = text_compare(x->commit, y->commit);
-    return order != 0 ? order : strcmp(x->source, y->source);
+    if (order == 0)
+        order = strcmp(x->source, y->source);
+    return order != 0 ? order : text_compare(x->path, y->path);
 }
 
 /* A source that is none is told when its turn comes. */
@@ -115,7 +122,7 @@ static int wishes_collect(struct mirroring *m)
     const char *project = option_value(in, "project", NULL);
     int status = 0;
     for (int i = 1; i < in->n_args && status == 0; i++)
-        status = wish_add(m, in->args[i], NULL);
+        status = wish_add(m, in->args[i], NULL, option_given(in, "submodules") ? "" : NULL);
     if (status == 0 && project != NULL)
         status = ml_project_locked(project, locked_take, m, &in->err);
     else if (status == 0 && in->n_args == 1)
@@ -142,29 +149,49 @@ static void tell(struct mirroring *m, const struct wish *wish, const struct ml_m
     json_close(j, '}');
 }
 
-/* `again`: its repository has come, and has to have this as well. */
-static int fetch_one(struct mirroring *m, const char *dir, const struct wish *wish, bool again)
-{
-    struct invocation *in = m->in;
-    struct progress progress;
-    struct ml_mirrored done;
-    struct ml_package_request request = request_of(wish);
-    request.offline = again;
-    request.cancel_fd = watch_signals(in);
-    request.progress = progress_tell;
-    request.arg = &progress;
-    progress_begin(&progress, 1);
-    int status = ml_mirror(dir, &request, &done, &in->err);
-    progress_end(&progress);
-    if (status == 0)
-        tell(m, wish, &done, again);
-    return status;
-}
-
 /* Whether it came, although it has not all that was wanted of it. */
 static bool has_come(const struct ml_error *err)
 {
     return strcmp(err->code, "rewritten") == 0 || strcmp(err->code, "no_such_ref") == 0;
+}
+
+/* Submodules come when what they are in is there: where that fails, it is there all the same. */
+static int both_fetch(const char *dir, struct ml_package_request *request, const struct wish *wish,
+                      bool *come, struct ml_mirrored *done, struct ml_error *err)
+{
+    struct ml_error why = ML_ERROR_INIT;
+    struct ml_mirrored more;
+    request->offline = *come;
+    int status = ml_mirror(dir, request, done, &why);
+    *come = *come || status == 0 || has_come(&why);
+    if (status == 0 && wish->path != NULL) {
+        request->offline = request->submodules = true;
+        request->path = wish->path;
+        status = ml_mirror(dir, request, &more, &why);
+        done->received += status == 0 ? more.received : 0;
+    }
+    if (status < 0)
+        *err = why;
+    return status;
+}
+
+/* `*come`: its repository has come, and has to have this as well. */
+static int fetch_one(struct mirroring *m, const char *dir, const struct wish *wish, bool *come)
+{
+    struct invocation *in = m->in;
+    struct progress progress;
+    struct ml_mirrored done;
+    bool again = *come;
+    struct ml_package_request request = request_of(wish);
+    request.cancel_fd = watch_signals(in);
+    request.progress = progress_tell;
+    request.arg = &progress;
+    progress_begin(&progress, 1);
+    int status = both_fetch(dir, &request, wish, come, &done, &in->err);
+    progress_end(&progress);
+    if (status == 0)
+        tell(m, wish, &done, again);
+    return status;
 }
 
 /* All that is wanted of one repository, which comes once. Returns how many wishes these are; -1: a
@@ -178,14 +205,12 @@ static int fetch_group(struct mirroring *m, const char *dir, size_t first)
     for (; first + n < m->n && strcmp(wish[n].url, wish->url) == 0; n++) {
         if (lost || (n > 0 && wish_compare(&wish[n - 1], &wish[n]) == 0))
             continue;
-        if (fetch_one(m, dir, &wish[n], come) == 0) {
-            come = true;
+        if (fetch_one(m, dir, &wish[n], &come) == 0) {
             m->failures.done++;
             continue;
         }
         if (in->err.status > ML_SIGNAL)
             return -1;
-        come = come || has_come(&in->err);
         lost = !come;
         failures_add(&m->failures, in);
     }
@@ -215,6 +240,9 @@ static int run(struct invocation *in)
     __attribute__((cleanup(mirroring_free))) struct mirroring m = {.in = in};
     if (option_given(in, "project") && in->n_args > 1)
         return usage_error(in, "mirror: give sources or --project, not both");
+    if (option_given(in, "submodules") && in->n_args == 1)
+        return usage_error(in, "mirror: --submodules is for sources; entries and projects say for "
+                               "themselves whether they need them");
     int status = network_wanted(in);
     if (status == 0)
         status = wishes_collect(&m);
@@ -227,6 +255,7 @@ static int run(struct invocation *in)
 
 static const struct command_option options[] = {
     {0, "project", "DIR", "what the lock of that project names"},
+    {0, "submodules", NULL, "of SOURCE: fetch its submodules as well (https only)"},
     {0},
 };
 

@@ -28,6 +28,24 @@ static int commit_check(const struct fetch_request *order, const struct ml_packa
     return -1;
 }
 
+/* Their caches are filled as well: those of the commit that was found, which is in the mirror. */
+static int modules_take(const struct fetch_request *order, const struct ml_package_request *request,
+                        struct source *source, struct fetch_result *got, struct ml_error *err)
+{
+    struct fetch_result all;
+    struct fetch_request again = *order;
+    AUTO_FREE struct fetch_modules *modules = malloc(sizeof *modules);
+    if (modules == NULL)
+        return ml_error_memory(err);
+    again.modules = modules;
+    again.offline = again.mirror = false;
+    again.subdir = request->path;
+    if (source_ref_parse(got->commit, source, err) < 0 || fetch_source(&again, -1, &all, err) < 0)
+        return -1;
+    got->received += all.received;
+    return 0;
+}
+
 static int mirror(const struct ml_package_request *request, const char *dir,
                   struct package_plan *plan, struct fetch_result *got, struct ml_error *err)
 {
@@ -53,7 +71,7 @@ static int mirror(const struct ml_package_request *request, const char *dir,
     if (pinned && commit_check(&order, request, &plan->source, got, err) < 0)
         return -1;
     got->received = received;
-    return 0;
+    return request->submodules ? modules_take(&order, request, &plan->source, got, err) : 0;
 }
 
 int ml_mirror(const char *dir, const struct ml_package_request *request, struct ml_mirrored *ret,

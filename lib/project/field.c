@@ -42,6 +42,14 @@ int field_take(struct arena *a, const struct field *f, const struct field_row *r
     return 0;
 }
 
+int field_bool(const struct field *f, const cJSON *value, bool *ret)
+{
+    if (!cJSON_IsBool(value))
+        return field_bad(f, "be true or false");
+    *ret = cJSON_IsTrue(value);
+    return 0;
+}
+
 /* ---- forms ---- */
 
 /* Whatever another part says of a value, in a file it is configuration. */

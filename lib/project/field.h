@@ -38,6 +38,9 @@ int field_find(const struct field *f, const struct field_row *rows, size_t n);
 int field_take(struct arena *a, const struct field *f, const struct field_row *row,
                const cJSON *value, void *object);
 
+/* Checks a value that is true or false. 0; -1 and ML_CONFIG. */
+int field_bool(const struct field *f, const cJSON *value, bool *ret);
+
 /* "file: plugin 'p': key 'k' must ...". -1. */
 int field_bad(const struct field *f, const char *must);
 

@@ -79,10 +79,11 @@ static const struct field_row rows[] = {
     {"commit", id_check, offsetof(struct lock_plugin, commit)},
     {"tree", id_check, offsetof(struct lock_plugin, tree)},
     {"source", source_check, offsetof(struct lock_plugin, source)},
+    {"submodules", NULL, 0},
     {"capabilities", NULL, 0},
     {"bundles", NULL, 0},
 };
-enum { N_ROWS = sizeof rows / sizeof *rows, ROW_CAPABILITIES = N_ROWS - 2 };
+enum { N_ROWS = sizeof rows / sizeof *rows, ROW_SUBMODULES = N_ROWS - 3, ROW_CAPABILITIES };
 
 static int capabilities_read(struct reader *r, const struct field *f, const cJSON *value,
                              struct lock_plugin *ret)
@@ -145,7 +146,7 @@ static int incomplete(struct reader *r, const char *plugin, const char *what)
 
 static bool is_optional(const char *key)
 {
-    static const char *const keys[] = {"path", "version", "ref", "tag", "release"};
+    static const char *const keys[] = {"path", "version", "ref", "tag", "release", "submodules"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(keys[i], key) == 0)
             return true;
@@ -184,6 +185,7 @@ static int block_read(struct reader *r, const cJSON *value, struct lock_plugin *
             return -1;
         seen[i] = true;
         int status = rows[i].check != NULL   ? field_take(r->a, &f, &rows[i], member, ret)
+                     : i == ROW_SUBMODULES   ? field_bool(&f, member, &ret->submodules)
                      : i == ROW_CAPABILITIES ? capabilities_read(r, &f, member, ret)
                                              : bundles_read(r, &f, member, ret);
         if (status < 0)

@@ -106,11 +106,13 @@ static bool release_fits(const struct lock_plugin *plugin, const char *version)
            semver_range_parse(version, &range) && semver_range_has(&range, &release);
 }
 
-/* A branch that was asked for by its name goes on, and its commit still answers to it: update is
+/* What was locked without submodules has none, so that asking for them changes nothing. A branch
+ * that was asked for by its name goes on, and its commit still answers to it: update is
  * what moves it. */
 bool lock_answers(const struct lock_plugin *plugin, const struct project_plugin *asked)
 {
-    if (!field_git_same(plugin->git, asked->git) || !same(plugin->path, asked->path))
+    if (!field_git_same(plugin->git, asked->git) || !same(plugin->path, asked->path) ||
+        (plugin->submodules && !asked->submodules))
         return false;
     if (asked->version != NULL)
         return plugin->tag != NULL && release_fits(plugin, asked->version);
@@ -121,6 +123,7 @@ bool lock_repeats(const struct lock_plugin *plugin, const struct project_plugin 
 {
     return same(plugin->git, asked->git) && same(plugin->path, asked->path) &&
            same(plugin->version, asked->version) && same(plugin->ref, asked->ref) &&
+           plugin->submodules == asked->submodules &&
            (asked->uuid == NULL || same(plugin->uuid, asked->uuid));
 }
 
@@ -132,6 +135,7 @@ struct lock_plugin lock_restate(const struct lock_plugin *plugin,
     ret.path = asked->path;
     ret.version = asked->version;
     ret.ref = asked->ref;
+    ret.submodules = asked->submodules;
     if (asked->uuid != NULL)
         ret.uuid = asked->uuid;
     return ret;
@@ -208,6 +212,10 @@ static void plugin_write(struct json *j, const struct lock_plugin *plugin)
     pair_write(j, "path", plugin->path);
     pair_write(j, "version", plugin->version);
     pair_write(j, "ref", plugin->ref);
+    if (plugin->submodules) {
+        key_write(j, "submodules");
+        buf_str(&j->out, "true,");
+    }
     pair_write(j, "tag", plugin->tag);
     pair_write(j, "release", plugin->release);
     pair_write(j, "commit", plugin->commit);

@@ -50,6 +50,7 @@ struct lock_plugin {
     const char *release;                    /* the version of it (SemVer), if it is one */
     const char *commit, *tree;   /* git's ids: 40 hexadecimal digits, the tree that of `path` */
     const char *source;          /* digest of the files: "h1:" and base64 */
+    bool submodules;             /* are fetched as well; written only where they are */
     struct strv capabilities;    /* that were agreed to; sorted */
     struct lock_bundle *bundles; /* sorted by platform */
     size_t n_bundles;

@@ -7,8 +7,7 @@
 #include "modload/sync.h"
 #include "project/lock.h"
 
-int ml_project_locked(const char *dir,
-                      int (*each)(const char *name, const char *git, const char *commit, void *arg),
+int ml_project_locked(const char *dir, int (*each)(const struct ml_locked *locked, void *arg),
                       void *arg, struct ml_error *err)
 {
     ARENA_AUTO a = ARENA_INIT;
@@ -27,7 +26,13 @@ int ml_project_locked(const char *dir,
         return ml_error_hint(err, "make it: modload sync %s", dir);
     }
     for (size_t i = 0; i < lock.n; i++) {
-        int status = each(lock.plugins[i].name, lock.plugins[i].git, lock.plugins[i].commit, arg);
+        const struct lock_plugin *p = &lock.plugins[i];
+        const struct ml_locked locked = {.name = p->name,
+                                         .git = p->git,
+                                         .commit = p->commit,
+                                         .path = p->path ? p->path : "",
+                                         .submodules = p->submodules};
+        int status = each(&locked, arg);
         if (status != 0)
             return status;
     }

@@ -17,6 +17,7 @@ static const struct field_row rows[] = {
     {"ref", field_ref, offsetof(struct project_plugin, ref)},
     {"path", field_path, offsetof(struct project_plugin, path)},
     {"uuid", field_uuid, offsetof(struct project_plugin, uuid)},
+    {"submodules", NULL, 0},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
@@ -61,7 +62,11 @@ static int plugin_read(struct arena *a, const char *label, const cJSON *value,
     cJSON_ArrayForEach (member, value) {
         f.key = member->string;
         int i = field_find(&f, rows, N_ROWS);
-        if (i < 0 || field_take(a, &f, &rows[i], member, ret) < 0)
+        if (i < 0)
+            return -1;
+        int status = rows[i].check != NULL ? field_take(a, &f, &rows[i], member, ret)
+                                           : field_bool(&f, member, &ret->submodules);
+        if (status < 0)
             return -1;
     }
     uuid_settle(a, ret);

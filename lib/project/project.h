@@ -3,6 +3,8 @@
 #ifndef PROJECT_PROJECT_H
 #define PROJECT_PROJECT_H
 
+#include <stdbool.h>
+
 #include "build/arena.h"
 #include "modload/error.h"
 
@@ -19,6 +21,7 @@ struct project_plugin {
     const char *ref;     /* a branch, a tag or a commit */
     const char *path;    /* the plugin's directory in the repository */
     const char *uuid;    /* in lower case */
+    bool submodules;     /* of the repository as well */
 };
 
 struct project {

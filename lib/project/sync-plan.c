@@ -232,6 +232,7 @@ static const char *difference(const struct sync_item *item)
         {"version", asked->version, locked->version},
         {"ref", asked->ref, locked->ref},
         {"uuid", asked->uuid, asked->uuid ? locked->uuid : NULL},
+        {"submodules", asked->submodules ? "" : NULL, locked->submodules ? "" : NULL},
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         const char *one = words[i].asked, *other = words[i].locked;

@@ -229,6 +229,7 @@ static void request_make(struct ml_sync *s, const struct sync_item *item,
     ret->ref = ref_of(s, item->asked);
     ret->path = item->asked->path;
     ret->since = since_of(item);
+    ret->submodules = item->asked->submodules;
     ret->commit = locked ? item->block.commit : NULL;
     ret->tag = locked ? item->block.tag : NULL;
     ret->tree = locked ? item->block.tree : NULL;

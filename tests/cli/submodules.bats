@@ -289,6 +289,102 @@ URLS
     works 42
 }
 
+@test "submodules: --offline and a mirror have them" {
+    ml install --yes --submodules "$calc"
+    assert_ok
+    rm -rf m2
+    ml mirror m1 --submodules "$calc"
+    assert_ok
+    ml mirror m2 # what the entry came from
+    assert_ok
+    ml mirror m3 "$calc"
+    assert_ok
+    rm "$BATS_FILE_TMPDIR/$BATS_TEST_NUMBER" # the server has nothing any more
+    before=$(asked)
+    modload unregister calc
+    ml install --yes --offline --submodules "$calc"
+    assert_ok
+    works 42
+    rm -rf home/.cache
+    for mirror in m1 m2; do
+        modload unregister calc
+        ml install --yes --from $mirror --submodules "$calc"
+        assert_ok
+        works 42
+    done
+    modload unregister calc
+    ml install --yes --from m3 --submodules "$calc"
+    assert_exit 66
+    assert_stderr_has "submodule 'third/lib': cannot fetch '$at/lib': it is not in the mirror"
+    assert_stderr_has "modload mirror --submodules DIR SRC"
+    ml install --yes --offline --submodules "$calc"
+    assert_exit 66
+    assert_equal "$(asked)" "$before"
+    ml mirror m4 --submodules
+    assert_exit 64
+}
+
+@test "submodules: a project asks for them, its lock keeps that, and two homes get the same bundle" {
+    mkdir p
+    printf '{"plugins": {"calc": {"git": "%s", "ref": "main"}}}\n' "$calc" >p/modload.json
+    ml sync p --yes
+    assert_exit 77
+    assert_stderr_has '"submodules": true'
+    jq '.plugins.calc.submodules = true' p/modload.json >new && mv new p/modload.json
+    ml sync p
+    assert_exit 77
+    assert_stderr_has "  submodules    third/lib: $at/lib at "
+    ml sync p --yes
+    assert_ok
+    works 42
+    assert_equal "$(jq -c .plugins.calc.submodules p/modload.lock)" true
+    bundle=$(modload lookup calc)
+    library lib 3
+    super calc lib "$at/lib"
+    ml mirror m --project p
+    assert_ok
+    modload release --all
+    export MODLOAD_HOME=$PWD/h2 HOME=$PWD/home2
+    mkdir home2
+    ml sync p --frozen --from m
+    assert_ok
+    assert_equal "$(modload lookup calc)" "$bundle"
+    ml sync p --frozen
+    assert_ok
+    ml sync p --update calc --yes
+    assert_ok
+    works 63
+    # without them it is another plugin
+    jq 'del(.plugins.calc.submodules)' p/modload.json >new && mv new p/modload.json
+    ml sync p --frozen
+    assert_exit 78
+    assert_stderr_has "has another 'submodules'"
+    ml sync p --yes
+    assert_exit 77
+}
+
+@test "submodules: a lock of a plugin without any stays as it was, to the byte" {
+    mkdir p
+    git -C calc rm -q -f --cached third/lib
+    echo 'int twice(int x) { return 2 * x; }' >calc/src/calc.c
+    git -C calc add src
+    git -C calc commit -q -m none
+    printf '{"plugins": {"calc": {"git": "%s", "ref": "main"}}}\n' "$calc" >p/modload.json
+    ml sync p --yes
+    assert_ok
+    ! grep submodules p/modload.lock
+    cp p/modload.lock before
+    jq '.plugins.calc.submodules = true' p/modload.json >new && mv new p/modload.json
+    ml sync p # nobody is asked: nothing of it is other than it was
+    assert_ok
+    diff before p/modload.lock >differs || :
+    assert_equal "$(grep -c '^[<>]' differs)" 1
+    jq '.plugins.calc.submodules = 1' p/modload.json >new && mv new p/modload.json
+    ml sync p
+    assert_exit 78
+    assert_stderr_has "key 'submodules' must be true or false"
+}
+
 @test "submodules: publish refuses a plugin that has any" {
     jq '.description = "Doubles." | .license = "MIT"' calc/modload.json >new && mv new calc/modload.json
     git -C calc add modload.json

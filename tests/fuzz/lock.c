@@ -10,7 +10,8 @@
 /* Its own words, as a project that asks for just that. */
 static void check_answer(const struct lock_plugin *p)
 {
-    struct project_plugin asked = {p->name, p->git, p->version, p->ref, p->path, p->uuid};
+    struct project_plugin asked = {p->name, p->git,  p->version,   p->ref,
+                                   p->path, p->uuid, p->submodules};
     CHECK(lock_repeats(p, &asked));
     CHECK(p->version != NULL || lock_answers(p, &asked));
 }

@@ -70,10 +70,13 @@ static void written_is(const struct lock *lock, const char *want)
 
 static void same_bytes(void **state)
 {
-    char all[4096], one[4096];
+    char all[4096], one[4096], modules[4096];
     whole(all, sizeof all);
     snprintf(one, sizeof one, HEAD "%s" TAIL, text_block);
-    const char *const cases[] = {all, one, "{\n  \"version\": 1,\n  \"plugins\": {}\n}\n"};
+    snprintf(modules, sizeof modules, HEAD "%.*s\n      \"submodules\": true,%s" TAIL,
+             (int)(strstr(text_block, "\n      \"commit\"") - text_block), text_block,
+             strstr(text_block, "\n      \"commit\""));
+    const char *const cases[] = {all, one, modules, "{\n  \"version\": 1,\n  \"plugins\": {}\n}\n"};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ARENA_AUTO a = ARENA_INIT;
         struct ml_error err = ML_ERROR_INIT;
@@ -277,23 +280,27 @@ static void answers(void **state)
         struct project_plugin asked;
         bool answers, repeats;
     } cases[] = {
-        {{"same", "https://h/math", "^1.2", NULL, "plugins/math", NULL}, true, true},
+        {{"same", "https://h/math", "^1.2", NULL, "plugins/math", NULL, false}, true, true},
         {{"uuid", "https://h/math", "^1.2", NULL, "plugins/math",
-          "aaaaaaaa-0000-4000-8000-000000000001"},
+          "aaaaaaaa-0000-4000-8000-000000000001", false},
          true,
          true},
         {{"other uuid", "https://h/math", "^1.2", NULL, "plugins/math",
-          "aaaaaaaa-0000-4000-8000-000000000002"},
+          "aaaaaaaa-0000-4000-8000-000000000002", false},
          true,
          false},
-        {{"spelling", "https://H:443/math/", "^1.2", NULL, "plugins/math", NULL}, true, false},
-        {{"range", "https://h/math", ">=1 <2", NULL, "plugins/math", NULL}, true, false},
-        {{"beyond", "https://h/math", "^1.3", NULL, "plugins/math", NULL}, false, false},
-        {{"repository", "https://h/math2", "^1.2", NULL, "plugins/math", NULL}, false, false},
-        {{"transport", "git://h/math", "^1.2", NULL, "plugins/math", NULL}, false, false},
-        {{"path", "https://h/math", "^1.2", NULL, NULL, NULL}, false, false},
-        {{"ref", "https://h/math", NULL, "v1.2.3", "plugins/math", NULL}, false, false},
-        {{"head", "https://h/math", NULL, NULL, "plugins/math", NULL}, false, false},
+        {{"spelling", "https://H:443/math/", "^1.2", NULL, "plugins/math", NULL, false},
+         true,
+         false},
+        {{"range", "https://h/math", ">=1 <2", NULL, "plugins/math", NULL, false}, true, false},
+        {{"beyond", "https://h/math", "^1.3", NULL, "plugins/math", NULL, false}, false, false},
+        {{"repository", "https://h/math2", "^1.2", NULL, "plugins/math", NULL, false},
+         false,
+         false},
+        {{"transport", "git://h/math", "^1.2", NULL, "plugins/math", NULL, false}, false, false},
+        {{"path", "https://h/math", "^1.2", NULL, NULL, NULL, false}, false, false},
+        {{"ref", "https://h/math", NULL, "v1.2.3", "plugins/math", NULL, false}, false, false},
+        {{"head", "https://h/math", NULL, NULL, "plugins/math", NULL, false}, false, false},
     };
     ARENA_AUTO a = ARENA_INIT;
     struct ml_error err = ML_ERROR_INIT;
@@ -309,10 +316,23 @@ static void answers(void **state)
         struct lock_plugin restated = lock_restate(locked, asked);
         case_true(asked->name, lock_repeats(&restated, asked));
     }
-    struct project_plugin main_asked = {"text", "git@h:text.git", NULL, "main", NULL, NULL};
+    struct project_plugin main_asked = {.name = "text", .git = "git@h:text.git", .ref = "main"};
     assert_true(lock_answers(lock_find(&lock, "text"), &main_asked));
     main_asked.ref = "dev";
     assert_false(lock_answers(lock_find(&lock, "text"), &main_asked));
+}
+
+/* What was locked with them may have some, and is nothing for who does not want them. */
+static void submodules_count(void **state)
+{
+    struct lock_plugin with = {.git = "https://h/r", .submodules = true}, without = with;
+    struct project_plugin asks = {.name = "p", .git = "https://h/r", .submodules = true};
+    struct project_plugin asks_not = {.name = "p", .git = "https://h/r"};
+    without.submodules = false;
+    assert_true(lock_answers(&with, &asks) && lock_repeats(&with, &asks));
+    assert_true(lock_answers(&without, &asks) && !lock_repeats(&without, &asks));
+    assert_true(!lock_answers(&with, &asks_not) && !lock_repeats(&with, &asks_not));
+    assert_true(lock_restate(&without, &asks).submodules);
 }
 
 /* A block whose release was changed by hand answers no longer, whatever its other words are. */
@@ -443,6 +463,7 @@ int main(void)
         cmocka_unit_test(blocks),
         cmocka_unit_test(platforms),
         cmocka_unit_test(answers),
+        cmocka_unit_test(submodules_count),
         cmocka_unit_test(release_counts),
         place_test(saved),
         place_test(litter),

@@ -28,6 +28,8 @@ static void refused_keys(void **state)
         {"\"git\":\"https://h/r\",\"versions\":\"1\"", "unknown key 'versions'",
          "did you mean 'version'?"},
         {"\"git\":\"https://h/r\",\"x\":\"1\"", "unknown key 'x'", ""},
+        {"\"git\":\"https://h/r\",\"submodules\":\"yes\"", "key 'submodules' must be true or false",
+         ""},
         {"\"git\":1", "key 'git' must be a text of at most 4095 bytes", ""},
         {"\"git\":\"../r\"", "key 'git' must be a URL (https, ssh, git, file) or user@host:path",
          "a repository on this machine is file:///its/path"},
@@ -115,7 +117,8 @@ static void taken(void **state)
 {
     static const char text[] =
         "{\"name\":\"app\",\"sources\":[\"a.c\"],\"plugins\":{"
-        "\"text\":{\"git\":\"git@h:text.git\",\"ref\":\"main\",\"path\":\"plugins/text\"},"
+        "\"text\":{\"git\":\"git@h:text.git\",\"ref\":\"main\",\"path\":\"plugins/"
+        "text\",\"submodules\":true},"
         "\"math\":{\"git\":\"HTTPS://H/math\",\"version\":\"^1.2\",\"uuid\":\"AAAAAAAA-0000-4000-"
         "8000-000000000001\"},"
         "\"at\":{\"git\":\"https://h/a@b@\"}}}";
@@ -133,6 +136,7 @@ static void taken(void **state)
     assert_string_equal(project.plugins[1].version, "^1.2");
     assert_string_equal(project.plugins[1].uuid, "aaaaaaaa-0000-4000-8000-000000000001");
     assert_string_equal(project.plugins[2].ref, "main");
+    assert_true(project.plugins[2].submodules && !project.plugins[1].submodules);
     assert_string_equal(project.plugins[2].path, "plugins/text");
     assert_int_equal(parse(&a, "{\"plugins\":{}}", &project, &err), 0);
     assert_int_equal(project.n, 0);

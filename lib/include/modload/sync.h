@@ -137,11 +137,18 @@ bool ml_sync_wrote_lock(const struct ml_sync *sync);
 /* Ends it. Null is fine. */
 void ml_sync_free(struct ml_sync *sync);
 
-/* Calls `each` for every plugin of the lock in a project's directory, by name. Its texts are good
- * until it returns; it returns nonzero to stop, and that is returned. Or -1 and ML_NO_INPUT (no
- * such directory; "no_lock"), ML_CONFIG (a bad lock), ML_LIMIT, ML_IO. Any thread. */
-int ml_project_locked(const char *dir,
-                      int (*each)(const char *name, const char *git, const char *commit, void *arg),
+/* What a lock says of a plugin. */
+struct ml_locked {
+    const char *name, *git, *commit;
+    /* The directory in the repository, "" for all of it; and whether submodules are fetched. */
+    const char *path;
+    bool submodules;
+};
+
+/* Calls `each` for every plugin of the lock in a project's directory, by name. What it is given is
+ * good until it returns; it returns nonzero to stop, and that is returned. Or -1 and ML_NO_INPUT
+ * (no such directory; "no_lock"), ML_CONFIG (a bad lock), ML_LIMIT, ML_IO. Any thread. */
+int ml_project_locked(const char *dir, int (*each)(const struct ml_locked *locked, void *arg),
                       void *arg, struct ml_error *err);
 
 #pragma GCC visibility pop
