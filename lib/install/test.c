@@ -320,8 +320,8 @@ static int test_run(struct run *r, const struct test *t, struct buf *why, struct
     if (status == 0) {
         int64_t left = r->deadline_ms - clock_ms();
         if (r->timeout_ms > 0 && left <= 0)
-            return ml_error_set(err, ML_TIMEOUT, NULL, "its tests take longer than %lld s",
-                                (long long)(r->timeout_ms * ALL_TESTS / 1000));
+            return ml_error_set(err, ML_TIMEOUT, NULL, "its tests take longer than %g s",
+                                (double)(r->timeout_ms * ALL_TESTS) / 1000);
         call->call.timeout_ms = r->timeout_ms == 0 || r->timeout_ms < left ? r->timeout_ms : left;
         status = ml_session_call(r->session, &call->call, &value, &failure);
     }
