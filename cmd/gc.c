@@ -81,13 +81,16 @@ const struct command command_gc = {
     .name = "gc",
     .args = "",
     .summary = "remove bundles that nothing points at, and what was taken out",
-    .help = "Without options all generations of registered entries stay; entries that were taken "
-            "out are\n"
-            "forgotten, and bundles that nothing points at are removed. Pinned and current "
-            "generations, and\n"
-            "what a worker or another command uses, always stay. Prints a line for each bundle "
-            "that went. What workers\n"
-            "that died have left goes as well, their logs after a week.",
+    .help =
+        "Without options all generations of registered entries stay; entries that were taken "
+        "out are\n"
+        "forgotten, and bundles that nothing points at are removed. Pinned and current "
+        "generations, and\n"
+        "what a worker or another command uses, always stay. What the lock of a project names and "
+        "no entry has goes\n"
+        "too: sync brings it back. Prints a line for each bundle that went. What workers that died "
+        "have left goes as\n"
+        "well, their logs after a week.",
     .example = "modload gc --keep-last 3 --older-than 30d",
     .options = options,
     .max_args = 0,
