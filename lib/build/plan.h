@@ -102,7 +102,7 @@ struct build {
     struct input *inputs; /* the author's own first, sorted by name; the others by digest */
     size_t n_inputs;
     bool linked; /* plugin.so is there already */
-    bool packed; /* it came built, in a pack: nobody knows that it was out of these sources */
+    bool packed; /* it came built, from elsewhere: nobody knows that it was out of these sources */
     struct bundle_file *files; /* what is in the stage so far */
     size_t n_files;
     const char *name, *version;

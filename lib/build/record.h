@@ -8,8 +8,8 @@
 
 enum { RECORD_SIZE_MAX = 64 << 20 };
 
-/* What a record says of an object that was built here, and what it says when that came in a pack.
- */
+/* What a record says of an object that was built here, and what it says when that came in a pack
+ * or an export. */
 #define RECORD_BUILT  "\"object\":\"built\""
 #define RECORD_PACKED "\"object\":\"packed\""
 

@@ -16,7 +16,7 @@ bool bundle_is_sound(struct store *store, const char *id);
 
 /* The same, and that its object was built here, or was the user's own: whether it can stand for
  * what a build would make. The id says what it ought to be built from; of an object that came in a
- * pack only who packed it knows whether it was. */
+ * pack or an export only who made that knows whether it was. */
 bool bundle_is_ours(struct store *store, const char *id);
 
 #endif

@@ -21,6 +21,11 @@ enum transfer_filed { TRANSFER_THERE, TRANSFER_FILED, TRANSFER_REPLACED };
 int transfer_file(struct store_stage *stage, const char *path, const char *id, bool damaged,
                   int *hold, struct ml_error *err);
 
+/* Marks the object of a bundle that was checked, and is not filed yet, as one that was not built
+ * here (build/sound.h). 0; -1 and ML_REFUSED, where the record is not as modload writes it, ML_IO,
+ * ML_LIMIT. */
+int transfer_mark(int dir, const char *label, struct ml_error *err);
+
 /* Lowers limits so that some of the disk stays free that `fd` is on. */
 void transfer_limit(int fd, struct archive_limits *limits);
 

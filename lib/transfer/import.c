@@ -137,7 +137,7 @@ static int check_one(struct import *m, const char *id)
     if (check_bundle(&arena, dir, id, &check, m->err) < 0)
         return -1;
     if (check.n_problems == 0)
-        return 0;
+        return transfer_mark(dir, m->label, m->err);
     ml_error_set(m->err, ML_REFUSED, "damaged",
                  "'%s': bundle '%s' is not what it says it is: %s %s", m->label, id,
                  check.problems[0].path, check.problems[0].what);

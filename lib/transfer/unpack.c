@@ -16,7 +16,6 @@
 #include "build/info.h"
 #include "build/object.h"
 #include "build/rebuild.h"
-#include "build/sums.h"
 #include "client/context.h"
 #include "modload/abi.h"
 #include "modload/transfer.h"
@@ -279,71 +278,6 @@ int ml_pack_open(struct ml_ctx *ctx, int fd, const char *label, int cancel_fd, s
 
 /* ---- filing ---- */
 
-/* Replaces the one place of `from` in a file of the bundle. 0; -1 with errno: EINVAL when there is
- * none, or more than one. */
-static int file_edit(struct ml_pack *p, const char *name, size_t max, const char *from,
-                     const char *to)
-{
-    BUF_AUTO text = BUF_INIT;
-    BUF_AUTO now = BUF_INIT;
-    if (fs_read_file(p->dir, name, &text, max) < 0)
-        return -1;
-    const char *at = strstr(buf_text(&text), from);
-    if (at == NULL || strstr(at + 1, from) != NULL) {
-        errno = EINVAL;
-        return -1;
-    }
-    buf_add(&now, text.data, (size_t)(at - text.data));
-    buf_str(&now, to);
-    buf_str(&now, at + strlen(from));
-    if (now.failed) {
-        errno = ENOMEM;
-        return -1;
-    }
-    return unlinkat(p->dir, name, 0) < 0 ||
-                   fs_write_new(p->dir, name, buf_text(&now), now.len, 0400) < 0
-               ? -1
-               : 0;
-}
-
-static int record_sum(struct ml_pack *p, char line[DIGEST_HEX_SIZE + 16])
-{
-    char sum[DIGEST_HEX_SIZE];
-    AUTO_CLOSE int fd = check_open(p->dir, "build.json");
-    if (fd < 0 || digest_fd(fd, sum) < 0)
-        return -1;
-    snprintf(line, DIGEST_HEX_SIZE + 16, "%s  build.json\n", sum);
-    return 0;
-}
-
-/* What was built elsewhere is filed as that, so that no build here takes it for its own: the id
- * says what went in, and not that the object came out of it. The record is read again, since
- * whoever made it may have written its form in some other place of it. */
-static int mark_packed(struct ml_pack *p)
-{
-    char before[DIGEST_HEX_SIZE + 16], after[DIGEST_HEX_SIZE + 16];
-    struct check check;
-    if (p->info.prebuilt || p->check.record.build.packed)
-        return 0;
-    if (record_sum(p, before) < 0 ||
-        file_edit(p, "build.json", RECORD_SIZE_MAX, RECORD_BUILT, RECORD_PACKED) < 0 ||
-        record_sum(p, after) < 0 || file_edit(p, "SHA256SUMS", SUMS_SIZE_MAX, before, after) < 0 ||
-        fs_sync_dir(p->dir, ".") < 0) {
-        if (errno == EINVAL)
-            return ml_error_set(p->err, ML_REFUSED, "bad_pack",
-                                "'%s': its build.json is not of the form that modload writes",
-                                p->label);
-        return ml_error_errno(p->err, ML_IO, errno, "cannot file what was in '%s'", p->label);
-    }
-    if (check_bundle(&p->arena, p->dir, p->head.bundle, &check, p->err) < 0)
-        return -1;
-    return check.has_record && check.record.build.packed
-               ? 0
-               : ml_error_set(p->err, ML_REFUSED, "bad_pack",
-                              "'%s': its build.json is not of the form that modload writes",
-                              p->label);
-}
-
 static int file_as_it_is(struct ml_pack *p, int *hold)
 {
     bool broken = transfer_is_damaged(p->store, p->head.bundle);
@@ -352,7 +286,7 @@ static int file_as_it_is(struct ml_pack *p, int *hold)
         return object < 0
                    ? ml_error_errno(p->err, 0, errno, "cannot read what was in '%s'", p->label)
                    : ml_error_wrap(p->err, "'%s'", p->label);
-    if (mark_packed(p) < 0)
+    if (transfer_mark(p->dir, p->label, p->err) < 0)
         return -1;
     if (transfer_file(&p->stage, p->place, p->head.bundle, broken, hold, p->err) < 0)
         return -1;

@@ -22,7 +22,7 @@ load transfer
     export MODLOAD_HOME=$there
     modload import file
     modload export back
-    cmp file back
+    assert_equal "$(content back)" "$(content file)"
 }
 
 # In one file of histories, changed in turns.
@@ -40,7 +40,7 @@ load transfer
     ml import file
     assert_ok
     modload export back
-    cmp file back
+    assert_equal "$(content back)" "$(content file)"
     for entry in v w $first; do
         ml history --json $entry
         MODLOAD_HOME=$here modload history --json $entry >said

@@ -221,7 +221,7 @@ modload: the name 'w' belongs to another entry: $other has none"
         assert_ok
         ml export back
         assert_ok
-        cmp file back
+        assert_equal "$(content back)" "$(content file)"
     done
     ml run --release names f
     assert_stdout 5
@@ -315,6 +315,51 @@ on_disk() {
     mv inside/bundles/b-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa inside/bundles/else
     packed
     refuses 65 bad "'bad' is no export of modload: something that is no bundle is among the bundles"
+}
+
+@test "import: an object that somebody has put in is never taken for one that was built of its sources" {
+    good=$(modload lookup w)
+    evil=$(modload compile -e 'int v(void) { return -666; }' 3>&- | cut -d ' ' -f 1)
+    unpacked
+    for name in plugin.so build.json SHA256SUMS; do
+        chmod u+w "inside/bundles/$good/$name"
+    done
+    cp "$MODLOAD_HOME/bundles/$evil/plugin.so" "inside/bundles/$good/"
+    (
+        cd "inside/bundles/$good"
+        sed -i "s/\"object_sha256\":\"[0-9a-f]*\"/\"object_sha256\":\"$(sha256sum <plugin.so | cut -d ' ' -f 1)\"/" build.json
+        cut -c 67- SHA256SUMS | xargs -d '\n' sha256sum >sums
+        mv sums SHA256SUMS
+    )
+    packed
+    ml import bad # what was built here stays
+    assert_ok
+    assert_equal "$(jq -r .object "$MODLOAD_HOME/bundles/$good/build.json")" built
+    ml run --release w v
+    assert_stdout 7
+    export MODLOAD_HOME=$there
+    ml import bad # as good as whoever exported it
+    assert_ok
+    ml run --release w v
+    assert_stdout -666
+    assert_equal "$(jq -r .object "$there/bundles/$good/build.json")" packed
+    ml verify
+    assert_ok
+    ml register --name mine "$(modload uuid)" -e 'int v(void) { return 7; }'
+    assert_ok
+    assert_equal "$(modload lookup mine)" "$good"
+    ml run --release mine v
+    assert_stdout 7
+    assert_equal "$(jq -r .object "$there/bundles/$good/build.json")" built
+    ml verify
+    assert_ok
+    sed -i 's/"object":"built"/"object" : "built"/' "inside/bundles/$good/build.json"
+    (cd "inside/bundles/$good" && sed -i "s/^.*  build.json$/$(sha256sum build.json)/" SHA256SUMS)
+    packed
+    rm -rf "$there"
+    ml import bad
+    assert_exit 77
+    assert_stderr_has "is not of the form that modload writes"
 }
 
 @test "import: a bundle that is here and damaged is replaced" {

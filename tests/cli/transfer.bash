@@ -3,7 +3,8 @@
 #
 #   $here $there              that registry, and the home of another one, which is not there yet
 #   $id $gone                 the keys of v and of gone
-#   picture [HOME]            what it says and holds, whoever had its lock
+#   picture [HOME]            what it says and holds, whoever had its lock, and wherever its bundles were built
+#   content FILE              what a file that export wrote holds, in its order, wherever the bundles were built
 #   unpacked                  ./file as it is inside: ./inside
 #   packed [ARG...]           ./bad: a file of ./inside again, by tar ARG...
 #   refuses EXIT FILE [TEXT]  import refuses the file, into a registry with entries, and into none; nothing of it is there then
@@ -34,8 +35,18 @@ setup() {
 picture() (
     cd "${1:-$MODLOAD_HOME}" 2>/dev/null || return 0
     find . -mindepth 1 ! -path './locks*' -printf '%p %y %m %l\n' | sort
-    find . -type f ! -path './locks*' -exec sha256sum {} + | sort
+    find . -type f ! -path './locks*' ! -name build.json ! -name SHA256SUMS -exec sha256sum {} + | sort
+    find . -name build.json -exec sed 's/"object":"packed"/"object":"built"/' {} + | sort | sha256sum
+    find . -name SHA256SUMS -exec grep -v ' build.json$' {} + | sort | sha256sum
 )
+
+content() {
+    rm -rf content
+    mkdir content
+    zstd -qdc "$1" | tar -t --warning=no-unknown-keyword
+    zstd -qdc "$1" | tar -x -C content --warning=no-unknown-keyword
+    picture content
+}
 
 unpacked() {
     rm -rf inside

@@ -62,7 +62,8 @@ int ml_export(struct ml_ctx *ctx, const struct ml_key *keys, size_t n, int fd, c
  * keeps its history and gets what is current in the file as a new generation; one that is not comes
  * with its history. A name that another entry has here is left out, and told of in the result. A
  * bundle that is here and damaged is replaced by the one that came along; processes that have
- * mapped it keep what they have.
+ * mapped it keep what they have. What was built elsewhere is filed as that ("object":"packed" in
+ * its build.json, the one thing that is not as it was): no build takes it for its own.
  *
  * `fd` is open for reading and seekable. Given up when `cancel_fd` (-1: none) becomes readable.
  * Returns 0; or -1, the registry as it was, and ML_DATA (no such file, cut short), ML_REFUSED
