@@ -116,9 +116,9 @@ static void hint_anew(const struct origin_entry *e, struct ml_error *err)
     if (strcmp(err->code, "rewritten") != 0 && strcmp(err->code, "moved_tag") != 0)
         return;
     ml_error_hint(
-        err, "ask its author; to take what is there now: modload install '%s%s%s'%s%s%s --as %s",
+        err, "ask its author; to take what is there now: modload install '%s%s%s'%s%s%s%s --as %s",
         o->git, at ? "@" : "", o->ref, path ? " --path '" : "", o->path, path ? "'" : "",
-        entry_word(&e->entry, uuid));
+        o->submodules ? " --submodules" : "", entry_word(&e->entry, uuid));
 }
 
 /* Each that could not be asked is told, by the name of its entry. */

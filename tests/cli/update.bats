@@ -163,7 +163,7 @@ rewrite() {
 @test "update: a branch that was rewritten is an error that names both commits, and hides nothing of the others" {
     git -C calc branch kept
     modload install --yes --name kept --as "$(modload uuid)" "file://$PWD/calc@kept" 2>/dev/null 3>&-
-    modload install --yes --name head --as "$(modload uuid)" "file://$PWD/calc" 2>/dev/null 3>&-
+    modload install --yes --submodules --name head --as "$(modload uuid)" "file://$PWD/calc" 2>/dev/null 3>&-
     old=$(git -C calc rev-parse --short=12 HEAD)
     rewrite other
     new=$(git -C calc rev-parse --short=12 HEAD)
@@ -188,7 +188,7 @@ ranged"
     assert_stderr_has "modload: head: cannot fetch '$PWD/calc': 'main' was rewritten"
     ml outdated --json
     assert_exit 77
-    assert_equal "$(json '.errors[].hint' | sort)" "ask its author; to take what is there now: modload install 'file://$PWD/calc' --as head
+    assert_equal "$(json '.errors[].hint' | sort)" "ask its author; to take what is there now: modload install 'file://$PWD/calc' --submodules --as head
 ask its author; to take what is there now: modload install 'file://$PWD/calc@main' --as branch"
     assert_equal "$(json '[.data.outdated[].name]|sort|join(" ")')" "fixed kept ranged"
     assert_equal "$(json '[.errors[].code]|join(" ")')" "rewritten rewritten"
