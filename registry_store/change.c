@@ -380,6 +380,20 @@ static bool is_same(const struct item *item)
            strcmp(item->name_before, item->after.name) == 0;
 }
 
+/* Whoever decided this has seen something else. */
+static int seen_check(const struct item *item, struct ml_error *err)
+{
+    const char *seen = item->change->seen;
+    if (seen == NULL || strcmp(seen, item->before) == 0 ||
+        strcmp(item->before, item->after.bundle) == 0)
+        return 0;
+    ml_error_set(err, ML_BUSY, "changed_meanwhile",
+                 "entry %s was changed by somebody else meanwhile: it was %s, and is %s now",
+                 item->change->uuid, *seen ? seen : "not there",
+                 *item->before ? item->before : "not there");
+    return ml_error_hint(err, "nothing was changed; look at it, and try again");
+}
+
 /* What is so already is not written again. What comes after this cannot be refused any more. */
 static int item_finish(struct plan *p, struct item *item, struct ml_error *err)
 {
@@ -412,7 +426,7 @@ static int plan_make(struct plan *p, size_t *failed, struct ml_error *err)
     if (plan_look(p, err) < 0)
         return -1;
     for (size_t i = 0; i < p->n; i++)
-        if (decide(p, &p->item[i], err) < 0) {
+        if (decide(p, &p->item[i], err) < 0 || seen_check(&p->item[i], err) < 0) {
             *failed = p->item[i].number;
             return -1;
         }

@@ -154,6 +154,10 @@ struct store_change {
     const char *name;
     const char *own_name; /* null: none */
     const char *origin;   /* REGISTER; may be null */
+    /* REGISTER, UNREGISTER: the bundle that the entry had when this was decided, "": there was no
+     * entry. Where it has another one by now, that is no change of somebody's to be lost: unless it
+     * is what it shall be, nothing is changed. Null: whatever it has. */
+    const char *seen;
     /* ROLLBACK: which generation, 0: the one before what is current. PIN, UNPIN: 0: the current */
     unsigned long generation;
 
@@ -168,7 +172,7 @@ struct store_change {
 /* Applies the changes, all or none, under the write lock. No key may be there twice. Returns 0, or
  * -1, `*failed` the number of the change that could not be (`n`: none of them in particular), and
  * ML_DATA (a name of another entry: "name_taken"), ML_NO_INPUT (no such bundle, entry, generation),
- * ML_BUSY, ML_IO ... */
+ * ML_BUSY (the lock; "changed_meanwhile": an entry is not what was seen), ML_IO ... */
 int store_change(struct store *store, struct store_change *changes, size_t n, size_t *failed,
                  struct ml_error *err);
 

@@ -192,6 +192,13 @@ static bool is_pruned(const struct ml_sync *s, size_t gone)
     return s->request.prune && !s->plan.gone[gone].other;
 }
 
+/* Others use the registry while a plugin is fetched, agreed to and built: what they do then was in
+ * nobody's sight when this was. */
+static const char *seen_of(const struct sync_entry *entry)
+{
+    return entry->there ? entry->entry.bundle : "";
+}
+
 static void changes_fill(struct apply *a, struct changes *ret)
 {
     struct ml_sync *s = a->s;
@@ -206,6 +213,7 @@ static void changes_fill(struct apply *a, struct changes *ret)
             .plugin = arena_fmt(&s->a, "%s@%s", info->name, info->version),
             .name = told->name,
             .origin = ml_package_info(told->package)->origin,
+            .seen = seen_of(&s->plan.items[a->place[k]].entry),
         };
     }
     for (size_t i = 0; i < s->plan.n_gone; i++) {
@@ -213,7 +221,8 @@ static void changes_fill(struct apply *a, struct changes *ret)
         if (!is_pruned(s, i))
             continue;
         ret->plugin[ret->n] = block->name;
-        ret->change[ret->n++] = (struct store_change){.uuid = block->uuid, .op = STORE_UNREGISTER};
+        ret->change[ret->n++] = (struct store_change){
+            .uuid = block->uuid, .op = STORE_UNREGISTER, .seen = seen_of(&s->plan.gone[i].entry)};
     }
 }
 

@@ -305,12 +305,49 @@ static void test_many(void **state)
     store_close(store);
 }
 
+/* A change that was decided on what is not so any more. */
+static void test_seen(void **state)
+{
+    static const struct {
+        const char *what, *list, *seen;
+        int status;
+        const char *after;
+    } cases[] = {
+        {"as it was", "1 c n", "a", 0, "1=c:n 2=b "},
+        {"another bundle", "1 c n", "b", ML_BUSY, "1=a:n 2=b "},
+        {"came meanwhile", "1 c n", "", ML_BUSY, "1=a:n 2=b "},
+        {"came meanwhile as it shall be", "1 a m", "", 0, "1=a:m 2=b "},
+        {"is not there", "3 c", "", 0, "1=a:n 2=b 3=c "},
+        {"went meanwhile", "3 c", "a", ML_BUSY, "1=a:n 2=b "},
+        {"out, as it was", "1 out", "a", 0, "2=b "},
+        {"out, another bundle", "1 out", "b", ML_BUSY, "1=a:n 2=b "},
+        {"out, and it is", "3 out", "a", 0, "1=a:n 2=b "},
+        {"and all of the others", "2 c;1 c n", "b", ML_BUSY, "1=a:n 2=b "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct list list;
+        struct store *store = list_begin(*state, "1 a n;2 b");
+        struct ml_error err = ML_ERROR_INIT;
+        size_t failed = 77;
+        list_read(cases[i].list, &list);
+        struct store_change *last = &list.change[list.n - 1];
+        last->seen = *cases[i].seen ? registry_id(*cases[i].seen) : "";
+        int status = store_change(store, list.change, list.n, &failed, &err);
+        case_int(cases[i].what, status < 0 ? err.status : 0, cases[i].status);
+        case_int(cases[i].what, failed, status < 0 ? list.n - 1 : list.n);
+        case_text(cases[i].what, err.code, status < 0 ? "changed_meanwhile" : "");
+        check_shape(cases[i].what, store, cases[i].after);
+        store_close(store);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         memory_place_test(test_lists),
         memory_place_test(test_refused_whole),
         memory_place_test(test_one_after_the_other),
+        memory_place_test(test_seen),
         place_test(test_outcome),
         place_test(test_unchanged),
         place_test(test_name_of_an_entry_that_is_out),

@@ -128,7 +128,8 @@ int ml_sync_fetch(struct ml_sync *sync, struct ml_error *err);
  * all of it is there when this returns, or nothing has changed; of a process that was killed in the
  * midst the lock may be the new one, and the next sync does what is left. Returns 0; or -1 and the
  * errors of ml_build_all(), ml_bundle_test(), ml_register_all(); "tests_failed"; ML_REFUSED,
- * "other_bundle": frozen, and what was built is not what the lock says. */
+ * "other_bundle": frozen, and what was built is not what the lock says; ML_BUSY,
+ * "changed_meanwhile": somebody has changed one of the entries since ml_sync_open(). */
 int ml_sync_apply(struct ml_sync *sync, struct ml_error *err);
 
 /* Whether the lock was written. */
