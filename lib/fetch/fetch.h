@@ -132,20 +132,24 @@ struct fetch_result {
  * repository they wait for each other.
  *
  * 0; or -1, when the directory is empty again, and
- *     ML_NO_INPUT  "no_libarchive": whose checks are used is not installed; "no_repository";
- * "no_such_ref", "no_such_path": with what there is, in the hint; "not_cached": offline, and the
- * cache does not have it; "no_such_commit": of a submodule ML_DATA      "ambiguous_ref";
- * "bad_repository": damaged, or of a kind that is not read; "sha256_repository": of git's SHA-256
- * format, which libgit2 does not read ML_REFUSED "hostile_repository": a link, a name that leads
- * out or is two things, ...; "has_submodule"; "refused_submodule": its URL, or what .gitmodules
- * says of it; "bad_certificate", "unknown_host", "no_credentials"; "credential_helper": that of
- * MODLOAD_CREDENTIAL_HELPER (lib/fetch/helper.h) fails, which also may be ML_TIMEOUT; "rewritten":
- * the ref does not lead to what comes after `since`; "refused_cache": others can write to the cache
- * ML_LIMIT "repository_too_large"; "too_many_submodules"; memory is out ML_IO        "network";
- * reading or writing failed ML_TIMEOUT   a limit of time ML_BUSY      another fetch of this
- * repository went on for longer than `wait_ms` ML_SIGNAL + SIGINT  "cancelled" ML_CONFIG
- * "no_cache": there is no HOME; "bad_variable": https_proxy ML_CANT_CREATE  the cache cannot be
- * made, or `out_dirfd` is not empty (and left as it is) */
+ * - ML_NO_INPUT: "no_libarchive": whose checks are used is not installed; "no_repository";
+ *   "no_such_ref", "no_such_path": with what there is, in the hint; "not_cached": offline, and the
+ *   cache does not have it; "no_such_commit": of a submodule
+ * - ML_DATA: "ambiguous_ref"; "bad_repository": damaged, or of a kind that is not read;
+ *   "sha256_repository": of git's SHA-256 format, which libgit2 does not read
+ * - ML_REFUSED: "hostile_repository": a link, a name that leads out or is two things, ...;
+ *   "has_submodule"; "refused_submodule": its URL, or what .gitmodules says of it;
+ *   "bad_certificate", "unknown_host", "no_credentials"; "credential_helper": that of
+ *   MODLOAD_CREDENTIAL_HELPER (lib/fetch/helper.h) fails, which also may be ML_TIMEOUT;
+ *   "rewritten": the ref does not lead to what comes after `since`; "refused_cache": others can
+ *   write to the cache
+ * - ML_LIMIT: "repository_too_large"; "too_many_submodules"; memory is out
+ * - ML_IO: "network"; reading or writing failed
+ * - ML_TIMEOUT: a limit of time
+ * - ML_BUSY: another fetch of this repository went on for longer than `wait_ms`
+ * - ML_SIGNAL + SIGINT: "cancelled"
+ * - ML_CONFIG: "no_cache": there is no HOME; "bad_variable": https_proxy
+ * - ML_CANT_CREATE: the cache cannot be made, or `out_dirfd` is not empty (and left as it is) */
 int fetch_source(const struct fetch_request *request, int out_dirfd, struct fetch_result *ret,
                  struct ml_error *err);
 
