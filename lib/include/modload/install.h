@@ -186,14 +186,15 @@ struct ml_package_job {
 /* Fetches packages, `at_once` at a time (0: 8), in threads of its own. Each is tried, whatever
  * became of the others. Returns the number of those that failed; -1 when none could be begun:
  * ML_LIMIT, or what keeps the registry from being written to. Of one, in `err` of its job:
- *     ML_NO_INPUT  no such file, repository, ref, directory in it; "not_cached": offline;
- *                  "no_such_commit": of a submodule
- *     ML_DATA      "bad_source", "bad_ref", "bad_path"; nothing that could be built; damaged
- *     ML_CONFIG    a bad manifest
- *     ML_REFUSED   hostile; a certificate; "has_submodule": and they were not asked for;
- *                  "refused_submodule": its URL, or what .gitmodules says of it; "moved_tag",
- * "rewritten", "other_source": it is not what the request says that it must be ML_LIMIT,
- * ML_TIMEOUT, ML_IO, ML_BUSY   as in fetching; 130: cancelled */
+ * - ML_NO_INPUT: no such file, repository, ref, directory in it; "not_cached": offline;
+ *   "no_such_commit": of a submodule
+ * - ML_DATA: "bad_source", "bad_ref", "bad_path"; nothing that could be built; damaged
+ * - ML_CONFIG: a bad manifest
+ * - ML_REFUSED: hostile; a certificate; "has_submodule": and they were not asked for;
+ *   "refused_submodule": its URL, or what .gitmodules says of it; "moved_tag", "rewritten",
+ *   "other_source": it is not what the request says that it must be
+ * - ML_LIMIT, ML_TIMEOUT, ML_IO, ML_BUSY: as in fetching
+ * - 130: cancelled */
 int ml_package_fetch_all(struct ml_ctx *ctx, struct ml_package_job *jobs, size_t n,
                          unsigned at_once, struct ml_error *err);
 
