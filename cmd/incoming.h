@@ -147,6 +147,9 @@ int key_given(struct invocation *in, const char *word, struct ml_key *ret);
 /* What is known of them, as "plugins" of the answer has it. */
 void incoming_json(struct invocation *in, const struct incoming *list, size_t n);
 
+/* Its submodules, as "submodules" of an object. */
+void submodules_json(struct json *j, const struct ml_package_info *info);
+
 /* Adds a text of a stranger's to a line: control characters as \x1b, at most `max` bytes. */
 void put_plain(struct buf *out, const char *text, size_t max);
 

@@ -154,7 +154,7 @@ static void put_one(struct buf *out, const struct incoming *i)
 
 /* ---- for programs ---- */
 
-static void put_submodule_list(struct json *j, const struct ml_package_info *p)
+void submodules_json(struct json *j, const struct ml_package_info *p)
 {
     json_key(j, "submodules");
     json_open(j, '[');
@@ -204,7 +204,7 @@ static void put_package(struct json *j, const struct ml_package_info *p,
     json_pair(j, "branch", p->branch);
     json_pair(j, "commit", p->commit);
     json_pair(j, "tree", p->tree);
-    put_submodule_list(j, p);
+    submodules_json(j, p);
     json_pair(j, "time", when);
     json_pair(j, "signature", signature_word(p->signature));
     json_pair(j, "digest", p->digest);

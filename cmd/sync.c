@@ -114,6 +114,8 @@ static void put_one(struct json *j, const struct ml_sync_plugin *p)
     put_list(j, "asks_for", p->more, p->n_more);
     put_list(j, "capabilities", p->capabilities, p->n_capabilities);
     put_list(j, "capabilities_before", p->capabilities_before, p->n_capabilities_before);
+    if (p->package != NULL)
+        submodules_json(j, ml_package_info(p->package));
     put_other(j, p);
     if (p->state == ML_SYNC_GONE) {
         json_key(j, "unregistered");

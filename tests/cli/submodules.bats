@@ -299,6 +299,13 @@ URLS
     assert_ok
     ml mirror m3 "$calc"
     assert_ok
+    git -C calc branch good
+    git -C calc checkout -q -b bad
+    printf '[submodule "a"]\n\tpath = third/lib\n\turl = git@127.0.0.1:lib\n' | gitmodules
+    ml mirror m5 --submodules "$calc@bad" "$calc@good" # one of them has what is needed
+    assert_exit 77
+    assert_stderr_has "is not of https"
+    git -C calc checkout -q main
     rm "$BATS_FILE_TMPDIR/$BATS_TEST_NUMBER" # the server has nothing any more
     before=$(asked)
     modload unregister calc
@@ -306,9 +313,9 @@ URLS
     assert_ok
     works 42
     rm -rf home/.cache
-    for mirror in m1 m2; do
+    for mirror in m1 m2 m5; do
         modload unregister calc
-        ml install --yes --from $mirror --submodules "$calc"
+        ml install --yes --from $mirror --submodules "$calc@$(git -C calc rev-parse good)"
         assert_ok
         works 42
     done
@@ -334,6 +341,9 @@ URLS
     ml sync p
     assert_exit 77
     assert_stderr_has "  submodules    third/lib: $at/lib at "
+    ml sync p --dry-run --json
+    assert_equal "$(json '.data.plugins[0].submodules|map([.path,.url,.commit])|tojson')" \
+        "[[\"third/lib\",\"$at/lib\",\"$(git -C lib rev-parse HEAD)\"]]"
     ml sync p --yes
     assert_ok
     works 42

@@ -165,6 +165,20 @@ static int export_body(void *arg)
     return 0;
 }
 
+/* It looks, and that is all. */
+static int modules_body(void *arg)
+{
+    struct bench b = {.place = arg,
+                      .order = {.step = FETCH_STEP_MODULES, .source.kind = SOURCE_HTTPS}};
+    CHILD_CHECK(prepare(&b) == 0 && nothing_else(&b) == 0);
+    CHILD_CHECK(open("old", O_RDONLY | O_CLOEXEC) >= 0);
+    CHILD_CHECK(is_denied(open("new", O_WRONLY | O_CREAT, 0600)) && is_denied(unlink("old")));
+    CHILD_CHECK(is_denied(open("old", O_WRONLY)) && is_denied(mkdir("d", 0700)));
+    CHILD_CHECK(!can_read(b.place, "cache/a") && !can_read(b.place, "home/.netrc"));
+    CHILD_CHECK(landlock_abi() < 4 || !can_connect());
+    return 0;
+}
+
 static void landlocked(void **state, int (*body)(void *))
 {
     if (landlock_abi() < 1)
@@ -184,6 +198,7 @@ CONFINED(path)
 CONFINED(offline)
 CONFINED(mirror)
 CONFINED(export)
+CONFINED(modules)
 
 static bool is_limit(int resource, rlim_t soft)
 {
@@ -212,8 +227,9 @@ static void limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        place_test(https),   place_test(ssh),    place_test(git),    place_test(path),
-        place_test(offline), place_test(mirror), place_test(export), place_test(limits),
+        place_test(https),  place_test(ssh),     place_test(git),
+        place_test(path),   place_test(offline), place_test(mirror),
+        place_test(export), place_test(modules), place_test(limits),
     };
     UNIT_RUN("fetcher/confine", tests);
 }
