@@ -92,17 +92,20 @@ static int module_failed(const struct fetch_module *module, bool mirror, struct 
     return ml_error_wrap(err, "submodule '%.200s'", module->path);
 }
 
-/* What is left for the next one, of what all of them may cost. */
-static uint64_t pack_left(const struct queue *q)
+/* Each has come within the limit for one. */
+static int received_check(const struct queue *q, struct ml_error *err)
 {
-    uint64_t limit = q->limits.pack_bytes, used = q->total->received;
-    return used < limit ? limit - used : 0;
+    if (q->total->received <= q->limits.pack_bytes)
+        return 0;
+    ml_error_set(err, ML_LIMIT, "repository_too_large",
+                 "with it there are more than %llu MiB of objects",
+                 (unsigned long long)q->limits.pack_bytes >> 20);
+    return ml_error_hint(err, "if you trust it, try again: what has come is kept");
 }
 
 static int module_take(struct queue *q, const struct fetch_module *module, struct source *source,
                        struct ml_error *err)
 {
-    struct fetch_limits limits = q->limits;
     struct fetch_request request = *q->request;
     struct fetch_result result = {0}, *total = q->total;
     struct fetching f = {.request = &request,
@@ -112,18 +115,16 @@ static int module_take(struct queue *q, const struct fetch_module *module, struc
     AUTO_CLOSE int dirfd = q->out_dirfd < 0 ? -1 : beneath_open(q->out_dirfd, module->path);
     if (q->out_dirfd >= 0 && dirfd < 0)
         return ml_error_errno(err, 0, errno, "cannot open '%.200s'", module->path);
-    limits.pack_bytes = pack_left(q);
     f.out_dirfd = dirfd;
     request.source = source;
     request.subdir = request.since = NULL;
-    request.limits = &limits;
     request.deadline_ms = q->deadline_ms;
     if (source_ref_parse(module->commit, source, err) < 0 || fetch_repository(&f, &result, err) < 0)
         return -1;
     total->received += result.received;
     total->files += result.files;
     total->bytes += result.bytes;
-    return 0;
+    return received_check(q, err);
 }
 
 static int each_module(struct queue *q, struct ml_error *err)

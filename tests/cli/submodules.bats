@@ -272,6 +272,19 @@ URLS
     assert_stderr_has "installed already"
 }
 
+@test "submodules: of a repository on this disk, and update fetches theirs" {
+    ml install --yes --submodules "file://$PWD/calc@main"
+    assert_ok
+    library lib 3
+    super calc lib "$at/lib"
+    ml update --yes --offline
+    assert_exit 66
+    assert_stderr_has "submodule 'third/lib': "
+    ml update --yes
+    assert_ok
+    works 63
+}
+
 @test "submodules: update takes them where they are new and it is told so" {
     git -C calc rm -q -f --cached third/lib
     echo 'int twice(int x) { return 2 * x; }' >calc/src/calc.c

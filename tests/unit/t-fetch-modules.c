@@ -126,6 +126,47 @@ static void limits(void **state)
     }
 }
 
+/* Text that does not pack. */
+static char *noise_make(uint64_t seed, size_t n)
+{
+    char *text = malloc(n + 1);
+    assert_non_null(text);
+    for (size_t i = 0; i < n; i++)
+        text[i] = (char)(' ' + next_random(&seed) % 90);
+    text[n] = '\0';
+    return text;
+}
+
+/* What comes is of all of them, too. */
+static void received(void **state)
+{
+    WORLD_AUTO w;
+    BUF_AUTO text = BUF_INIT;
+    char commit[64], other[256];
+    struct fetch_limits small = FETCH_LIMITS_INIT;
+    AUTO_FREE char *one = noise_make(1, 8000), *two = noise_make(2, 8000);
+    world_make(&w, *state);
+    repo_make(w.place, "lib");
+    snprintf(commit, sizeof commit, "%s", repo_commit(w.place, "lib", "b", one));
+    repo_make(w.place, "r");
+    repo_commit(w.place, "r", "a", two);
+    module_add(w.place, "r", "lib", url(&w, "127.0.0.1", "plain/lib/.git"), commit, &text);
+    fetch(&w);
+    assert_string_equal(w.got.err.message, "");
+    assert_true(w.got.result.received > 16000);
+    const uint64_t all =
+        w.got.result.received; /* give or take what a server packs in another way */
+    w.request.limits = &small;
+    for (int i = 0; i < 2; i++) {
+        snprintf(other, sizeof other, "%s%d", place_path(w.place, "cache"), i);
+        w.request.cache = other;
+        small.pack_bytes = i == 0 ? all + 1000 : all - 1000;
+        fetch(&w);
+        case_int(other, w.got.status, i == 0 ? 0 : ML_LIMIT);
+    }
+    assert_string_equal(w.got.err.code, "repository_too_large");
+}
+
 static void many(void **state)
 {
     WORLD_AUTO w;
@@ -190,10 +231,8 @@ static void passwords(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        repo_test(both),
-        repo_test(limits),
-        repo_test(many),
-        repo_test(passwords),
+        repo_test(both), repo_test(limits),    repo_test(received),
+        repo_test(many), repo_test(passwords),
     };
     UNIT_RUN("fetch/modules", tests);
 }
