@@ -21,6 +21,7 @@ struct item {
     char before[STORE_BUNDLE_SIZE], name_before[STORE_NAME_SIZE];
     struct store_record after; /* `uuid` null: nothing changes */
     unsigned long newest;      /* generation */
+    const char *origin_before; /* of that; null: there is none */
     bool wants_own;            /* the name is welcome if it is free, and not asked for */
     bool releases;             /* the name that it has becomes free */
 };
@@ -109,6 +110,7 @@ static void record_apply(struct item *item, const struct store_record *r)
     if (!record_is_generation(r))
         return;
     item->newest = r->generation > item->newest ? r->generation : item->newest;
+    item->origin_before = r->origin;
     snprintf(item->name_before, sizeof item->name_before, "%s", r->name);
 }
 
@@ -376,8 +378,11 @@ static int names_decide(struct plan *p, size_t *failed, struct ml_error *err)
 
 static bool is_same(const struct item *item)
 {
+    const char *origin = item->origin_before ? item->origin_before : "";
+    bool counts = item->change->origin_counts || item->change->op == STORE_ROLLBACK;
     return strcmp(item->before, item->after.bundle) == 0 &&
-           strcmp(item->name_before, item->after.name) == 0;
+           strcmp(item->name_before, item->after.name) == 0 &&
+           (!counts || strcmp(origin, item->after.origin) == 0);
 }
 
 /* Whoever decided this has seen something else. */

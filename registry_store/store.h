@@ -154,6 +154,7 @@ struct store_change {
     const char *name;
     const char *own_name; /* null: none */
     const char *origin;   /* REGISTER; may be null */
+    bool origin_counts;   /* from elsewhere the same bundle is another generation */
     /* REGISTER, UNREGISTER: the bundle that the entry had when this was decided, "": there was no
      * entry. Where it has another one by now, that is no change of somebody's to be lost: unless it
      * is what it shall be, nothing is changed. Null: whatever it has. */

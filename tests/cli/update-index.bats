@@ -61,6 +61,27 @@ modload: nothing to update"
     assert_stdout_has "index        main"
 }
 
+@test "update: an entry follows what was asked for last, though it has that already" {
+    ml install math@1.0.0 --yes
+    assert_ok
+    release p math 1.1.0 clone
+    ml update math
+    assert_ok
+    assert_stderr_has "math stays at v1.0.0: that is what '=1.0.0' asks for; there is 1.1.0"
+    tag p 1.2.0
+    ml install "file://$PWD/p@v1.0.0" --yes
+    assert_ok
+    ml install "file://$PWD/p@v1.0.0" --yes # once more is nothing new
+    assert_stderr_has "installed already"
+    ml outdated
+    assert_stdout "math  v1.0.0  v1.0.0  1.2.0  file://$PWD/p"
+    assert_equal "$(modload history math | wc -l)" 3
+    ml rollback math 1
+    assert_ok
+    ml outdated
+    assert_stdout "math  v1.0.0  v1.1.0  1.1.0  file://$PWD/p"
+}
+
 @test "update: what the index has is made sure of to the byte" {
     release p math 1.1.0 clone
     git -C p tag -f v1.1.0 v1.0.0

@@ -179,7 +179,9 @@ struct ml_register_result {
  *
  * `name` is what the entry shall be called. Null: as it is called already, else the plugin's own
  * name, if no other entry has that. "": nothing.
- * `origin` says for people where the bundle came from; may be null.
+ * `origin` says for people where the bundle came from; may be null. One of a git repository
+ * (modload/install.h) also says what the entry follows: with another one the same bundle is a new
+ * generation.
  * `result` may be null.
  *
  * Returns 0; or -1 and ML_DATA (no bundle id; no name; another entry's name: "name_taken"),
