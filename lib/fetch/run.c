@@ -184,6 +184,17 @@ static int read_some(struct talk *t, struct ml_error *err)
 
 /* ---- how long it may take ---- */
 
+static bool is_cancelled(const struct talk *t)
+{
+    struct pollfd p = {.fd = t->request->cancel_fd, .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
+static int cancelled(struct ml_error *err)
+{
+    return ml_error_set(err, ML_SIGNAL + SIGINT, "cancelled", "it was cancelled");
+}
+
 static int too_late(const struct talk *t, struct ml_error *err)
 {
     const struct fetch_limits *l = &t->order->limits;
@@ -211,7 +222,7 @@ static int listen_to(struct talk *t, struct ml_error *err)
         if (n < 0 && errno != EINTR)
             return ml_error_errno(err, 0, errno, "cannot wait for modload-fetch");
         if (n > 0 && ready[1].revents != 0)
-            return ml_error_set(err, ML_SIGNAL + SIGINT, "cancelled", "it was cancelled");
+            return cancelled(err);
         if (clock_ms() >= until)
             return too_late(t, err);
         if (n > 0 && ready[0].revents != 0) {
@@ -244,12 +255,23 @@ static int crashed(const struct talk *t, const struct child_end *end, struct ml_
                          "please report it");
 }
 
+/* It has said all, and may still be on its way out. */
+static int not_ended(const struct talk *t, struct ml_error *why, struct ml_error *err)
+{
+    if (why->status == ML_TIMEOUT)
+        return is_cancelled(t) ? cancelled(err) : too_late(t, err);
+    if (err != NULL)
+        *err = *why;
+    return -1;
+}
+
 /* What it answered has to fit how it ended. */
 static int finish(struct talk *t, struct fetch_result *ret, struct ml_error *err)
 {
     struct child_end end;
-    if (child_wait(&t->child, t->deadline_ms, &end, err) < 0)
-        return -1;
+    struct ml_error why = ML_ERROR_INIT;
+    if (child_wait(&t->child, t->deadline_ms, &end, &why) < 0)
+        return not_ended(t, &why, err);
     if (!t->answered || end.signal != 0)
         return crashed(t, &end, err);
     if ((end.code == 0) != (t->answer.kind == FETCH_SAYS_RESULT))
