@@ -213,6 +213,7 @@ static void changes_fill(struct apply *a, struct changes *ret)
             .plugin = arena_fmt(&s->a, "%s@%s", info->name, info->version),
             .name = told->name,
             .origin = ml_package_info(told->package)->origin,
+            .origin_counts = true,
             .seen = seen_of(&s->plan.items[a->place[k]].entry),
         };
     }

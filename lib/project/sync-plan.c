@@ -83,6 +83,8 @@ int sync_item_registered(struct arena *a, struct ml_ctx *ctx, struct sync_item *
     item->other = now->there && !now->same_source;
     if (!now->there || strcmp(now->entry.name, item->asked->name) != 0)
         return 0;
+    if (now->same_source && !now->same_commit) /* the same files in another commit: see update */
+        return 0;
     if (!has_bundle(&item->block, now->entry.bundle) &&
         !(frozen && now->same_commit && is_unlisted(a, ctx, &item->block, now->entry.bundle)))
         return 0;

@@ -817,6 +817,28 @@ without_keys() {
     done
 }
 
+@test "sync: an entry is of the commit that the lock has, though its files are those of another one" {
+    synced
+    generations=$(modload history two | wc -l)
+    git -C repos/two commit -q --allow-empty -m "nothing of it"
+    ml sync p --yes --update two
+    assert_ok
+    assert_equal "$(commit_of two)" "$(locked two commit)"
+    ml outdated
+    assert_stdout ""
+    assert_equal "$(modload history two | wc -l)" $((generations + 1))
+    ml sync p --frozen
+    assert_stderr "modload: 2 plugins are as the lock says"
+    ml rollback two 1
+    ml sync p --frozen
+    assert_ok
+    assert_equal "$(commit_of two)" "$(locked two commit)"
+}
+
+commit_of() {
+    modload info --json "$1" | jq -r .data.origin | sed 's/.*#//'
+}
+
 # interrupted CONDITION...: sync is there when that is so
 interrupted() {
     env --default-signal=INT modload sync p --yes >said 2>err 3>&- &
