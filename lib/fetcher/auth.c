@@ -3,11 +3,13 @@
  * here is written anywhere but into the connection. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,7 +19,7 @@
 #include "fetch/netrc.h"
 #include "fetcher/fetcher.h"
 
-enum { SECRETS_MAX = 1 << 20 };
+enum { SECRETS_MAX = 1 << 20, HTTPS_PORT = 443, SOCKETS_MAX = 64 };
 
 /* ---- files that hold secrets ---- */
 
@@ -233,6 +235,48 @@ static void unknown_host(struct fetcher_auth *auth, const char *host)
         has ? " -p " : "", port, host, has ? "[" : "", host, has ? "]:" : "", port);
 }
 
+/* ---- where a redirect has led ---- */
+
+static int port_of(const struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET)
+        return ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
+    if (address->ss_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)(const void *)address)->sin6_port);
+    return 0;
+}
+
+static int sent_on(struct fetcher_auth *auth, const char *host, int port)
+{
+    char text[16] = "";
+    if (port > 0)
+        snprintf(text, sizeof text, ":%d", port);
+    ml_error_set(&auth->problem, ML_REFUSED, "redirect", "the server sends us on to '%.200s%s'",
+                 host, text);
+    return ml_error_hint(&auth->problem, "if that is right, give its URL");
+}
+
+/* Another port is another server, which may be somebody else's: libgit2 goes there, and would give
+ * it the password. Behind a proxy, every port is the proxy's. */
+static int port_check(struct fetcher_auth *auth, const char *host)
+{
+    char text[8];
+    port_find(auth->source->url, text);
+    int wanted = *text ? atoi(text) : HTTPS_PORT, by_proxy = proxy_port();
+    bool found = false;
+    for (int fd = STDERR_FILENO + 1; fd < SOCKETS_MAX; fd++) {
+        struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+        socklen_t size = sizeof address;
+        int port = getpeername(fd, (struct sockaddr *)(void *)&address, &size) == 0
+                       ? port_of(&address)
+                       : 0;
+        if (port > 0 && port != wanted && port != by_proxy)
+            return sent_on(auth, host, port);
+        found = found || port > 0;
+    }
+    return found ? 0 : sent_on(auth, host, 0);
+}
+
 /* libgit2 has looked at it: by the system's certificates, or by ~/.ssh/known_hosts. That it is the
  * source's host is looked at here once more. */
 int auth_certificate(git_cert *cert, int valid, const char *host, void *arg)
@@ -240,11 +284,11 @@ int auth_certificate(git_cert *cert, int valid, const char *host, void *arg)
     struct fetcher_auth *auth = arg;
     bool ssh = cert->cert_type == GIT_CERT_HOSTKEY_LIBSSH2;
     if (strcasecmp(host, auth->source->host) != 0) {
-        ml_error_set(&auth->problem, ML_REFUSED, "redirect", "the server sends us on to '%.200s'",
-                     host);
-        ml_error_hint(&auth->problem, "if that is right, give its URL");
+        sent_on(auth, host, 0);
         return GIT_ECERTIFICATE;
     }
+    if (!ssh && port_check(auth, host) < 0)
+        return GIT_ECERTIFICATE;
     if (valid)
         return 0;
     if (ssh) {

@@ -69,6 +69,9 @@ int auth_certificate(git_cert *cert, int valid, const char *host, void *auth);
 /* Puts the variables that name it into the form that libgit2 reads. 0; -1 and ML_CONFIG. */
 int proxy_begin(struct ml_error *err);
 
+/* Its port; 0: there is none. After proxy_begin(). */
+int proxy_port(void);
+
 /* Says of a failure that the proxy may be why, where there is one. */
 void proxy_hint(struct ml_error *err);
 

@@ -66,6 +66,18 @@ int proxy_begin(struct ml_error *err)
     return but != NULL ? exceptions_set(but, err) : 0;
 }
 
+int proxy_port(void)
+{
+    const char *value = proxy(), *slashes = value ? strstr(value, "://") : NULL;
+    if (slashes == NULL)
+        return 0;
+    const char *host = slashes + 3;
+    const char *colon = memrchr(host, ':', strcspn(host, "/"));
+    int port = colon ? atoi(colon + 1) : 0;
+    bool tls = strncasecmp(value, "https:", 6) == 0;
+    return port > 0 ? port : tls ? 443 : 80;
+}
+
 void proxy_hint(struct ml_error *err)
 {
     const char *value = proxy(), *slashes = value ? strstr(value, "://") : NULL;

@@ -106,6 +106,17 @@ prompt 0, fd , group 0"
     assert_equal "$(grep -c get asked)" 1
 }
 
+@test "credentials: another port is another server, to which nobody is sent on" {
+    helper 'printf "username=me\npassword=secret\n"'
+    ml install --dry-run "$served/port/calc"
+    assert_exit 77
+    assert_stderr_has "the server sends us on to '127.0.0.1:"
+    run ! grep -q /auth/ requests
+    [ ! -e asked ]
+    ml install --dry-run "$served/moved/calc" # on its own port that is followed
+    assert_ok
+}
+
 @test "credentials: a helper that fails, or says what is no password, is told with what to do" {
     while IFS='|' read -r text told; do
         helper "$text"

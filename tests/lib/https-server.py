@@ -4,7 +4,8 @@ writes a line for each request into DIRECTORY/requests: host, path, and whether 
   /plain/REPO    as git http-backend answers          /moved/REPO    a redirect to /plain on this host
   /auth/REPO     the same, for me and secret alone    /away/REPO     a redirect to /plain on another host (localhost)
   /late/REPO     as /auth, then a redirect away       /down/REPO     a redirect to http
-  /silent/REPO   nothing, and the connection stays    anything else  404
+  /silent/REPO   nothing, and the connection stays    /port/REPO     a redirect to /auth on another port of this host
+  anything else  404
 
 While somebody waits for an answer to a password, the arguments and the variables of what runs in DIRECTORY are written into
 DIRECTORY/processes.
@@ -95,6 +96,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.say(302, [("Location", f"https://localhost:{port}/plain/{rest}")])
         elif mode == "down":
             self.say(302, [("Location", f"http://127.0.0.1:{port}/plain/{rest}")])
+        elif mode == "port":
+            self.say(302, [("Location", f"https://127.0.0.1:{other.server_address[1]}/auth/{rest}")])
         elif mode == "moved":
             self.say(301, [("Location", f"https://127.0.0.1:{port}/plain/{rest}")])
         elif mode in ("plain", "auth"):
@@ -112,9 +115,15 @@ class Server(http.server.ThreadingHTTPServer):
         pass
 
 
-server = Server(("127.0.0.1", 0), Handler)
+def listen():
+    listening = Server(("127.0.0.1", 0), Handler)
+    listening.socket = context.wrap_socket(listening.socket, server_side=True, do_handshake_on_connect=False)
+    return listening
+
+
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(ROOT + "/server.pem", ROOT + "/server.key")
-server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+server, other = listen(), listen()
+threading.Thread(target=other.serve_forever, daemon=True).start()
 print(server.server_address[1], flush=True)
 server.serve_forever()
