@@ -110,6 +110,22 @@ ranged  v1.0.0  v1.1.0  2.0.0  file://$PWD/calc"
     assert_stdout_has "ranged  v1.0.0  v1.1.0"
 }
 
+@test "update: a commit that makes the same bundle is taken once" {
+    echo "Doubles." >calc/README
+    git -C calc add README
+    git -C calc commit -q -m 'a text'
+    bundle=$(modload lookup branch)
+    ml update --yes branch
+    assert_ok
+    assert_equal "$(modload lookup branch)" "$bundle"
+    modload info branch | grep -q "^commit *$(git -C calc rev-parse HEAD)"
+    ml update --yes branch
+    assert_ok
+    assert_stderr_has "branch is up to date"
+    ml outdated branch
+    assert_no_stdout
+}
+
 @test "update: one that fails keeps all of them as they are" {
     plugin_commit calc 1.1.0
     plugin_repo bad
