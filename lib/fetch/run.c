@@ -42,13 +42,13 @@ struct talk {
 /* ---- how it is started ---- */
 
 /* What finding and reaching a server takes, and no more; the sanitizers' own for builds with them.
- */
+ * The first are paths. */
 static const char *const passed[] = {
     "HOME",       "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "MODLOAD_TOKEN_FILE",
     "http_proxy", "https_proxy",   "HTTP_PROXY",    "HTTPS_PROXY",  "no_proxy",
     "NO_PROXY",   "ASAN_OPTIONS",  "UBSAN_OPTIONS", "LSAN_OPTIONS",
 };
-enum { PASSED = sizeof passed / sizeof *passed };
+enum { PASSED = sizeof passed / sizeof *passed, PATHS = 5 };
 
 struct environment {
     char *items[PASSED + 2];
@@ -60,15 +60,20 @@ static void environment_free(struct environment *env)
         free(env->items[i]);
 }
 
+/* The child stands elsewhere: a path is one from where the user stands. */
 static int environment_make(struct environment *env, struct ml_error *err)
 {
     size_t n = 0;
+    AUTO_FREE char *here = getcwd(NULL, 0);
     env->items[0] = strdup("LC_ALL=C.UTF-8");
     if (env->items[0] == NULL)
         return ml_error_memory(err);
     for (size_t i = 0; i < PASSED; i++) {
         const char *value = getenv(passed[i]);
-        if (value != NULL && asprintf(&env->items[++n], "%s=%s", passed[i], value) < 0) {
+        bool relative =
+            i < PATHS && here != NULL && value != NULL && *value != '\0' && *value != '/';
+        if (value != NULL && asprintf(&env->items[++n], "%s=%s%s%s", passed[i],
+                                      relative ? here : "", relative ? "/" : "", value) < 0) {
             env->items[n] = NULL;
             return ml_error_memory(err);
         }

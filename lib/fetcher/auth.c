@@ -23,6 +23,12 @@ enum { SECRETS_MAX = 1 << 20, HTTPS_PORT = 443, SOCKETS_MAX = 64 };
 
 /* ---- files that hold secrets ---- */
 
+static int not_plain(const char *path, struct ml_error *err)
+{
+    ml_error_set(err, ML_REFUSED, "no_credentials", "'%s' is no plain file", path);
+    return ml_error_hint(err, "passwords are read from a plain file that is yours alone");
+}
+
 /* Reads one that is a plain file and its owner's alone. 0 when it is there, 1 when it is not; -1.
  */
 static int secret_read(const char *path, struct buf *out, struct ml_error *err)
@@ -32,7 +38,7 @@ static int secret_read(const char *path, struct buf *out, struct ml_error *err)
     if (fd < 0)
         return errno == ENOENT ? 1 : ml_error_errno(err, 0, errno, "cannot read '%s'", path);
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return ml_error_set(err, ML_REFUSED, "no_credentials", "'%s' is no plain file", path);
+        return not_plain(path, err);
     if (st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
         ml_error_set(err, ML_REFUSED, "no_credentials",
                      "'%s' has passwords in it, and is not yours alone", path);
@@ -99,12 +105,23 @@ static int password_take(const struct fetcher_auth *auth, struct netrc *ret, str
     return 1;
 }
 
+static int no_token_file(struct ml_error *err, const char *host, const char *path)
+{
+    ml_error_set(err, ML_CONFIG, "bad_variable",
+                 "'%s' asks for a name and a password, and MODLOAD_TOKEN_FILE names '%s', which is "
+                 "not there",
+                 host, path);
+    return ml_error_hint(err, "write '%s TOKEN' into it, and make it yours alone: chmod 600", host);
+}
+
 static int none(struct fetcher_auth *auth)
 {
-    const char *host = auth->source->host;
+    const char *host = auth->source->host, *tokens = getenv("MODLOAD_TOKEN_FILE");
     if (auth->order->helper)
         return ml_error_set(&auth->problem, ML_REFUSED, FETCH_NEEDS_PASSWORD,
                             "'%s' asks for a name and a password", host);
+    if (tokens != NULL && *tokens != '\0' && access(tokens, F_OK) < 0 && errno == ENOENT)
+        return no_token_file(&auth->problem, host, tokens);
     return refused(&auth->problem, host,
                    "asks for a name and a password, and there are none for it");
 }
@@ -207,6 +224,8 @@ int auth_credential(git_credential **ret, const char *url, const char *user, uns
         return https_credential(ret, auth) < 0 ? GIT_EAUTH : 0;
     ml_error_set(&auth->problem, ML_REFUSED, "no_credentials",
                  "'%s' asks for a way of signing in that is not known here", auth->source->host);
+    ml_error_hint(&auth->problem, "known are a name and a password or token by https, and keys by "
+                                  "ssh");
     return GIT_EAUTH;
 }
 

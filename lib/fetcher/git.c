@@ -37,6 +37,21 @@ static int certificates_set(void)
     return git_libgit2_opts(GIT_OPT_SET_SSL_CERT_LOCATIONS, file, dir);
 }
 
+/* None of the usual places is wrong: it is there, or it is not named. */
+static int no_certificates(int status, struct ml_error *err)
+{
+    const char *file = variable("SSL_CERT_FILE"), *dir = variable("SSL_CERT_DIR");
+    const git_error *why = git_error_last();
+    if (file == NULL && dir == NULL)
+        return git_failed(err, status, "cannot read the certificates");
+    ml_error_set(err, ML_CONFIG, "bad_variable",
+                 "cannot read the certificates that %s names, '%.200s': %s",
+                 file ? "SSL_CERT_FILE" : "SSL_CERT_DIR", file ? file : dir,
+                 why && why->message ? why->message : "libgit2 gives no reason");
+    return ml_error_hint(err, "set it to a file of certificates in PEM form, or unset it for the "
+                              "system's");
+}
+
 /* Whose a repository is says nothing here: no hook and no filter of it is ever run, and in a CI job
  * it often is another's. */
 int git_begin(const struct fetch_order *order, struct ml_error *err)
@@ -59,7 +74,7 @@ int git_begin(const struct fetch_order *order, struct ml_error *err)
     if (order->step != FETCH_STEP_FETCH || order->source.kind != SOURCE_HTTPS || order->offline)
         return 0;
     status = certificates_set();
-    return status < 0 ? git_failed(err, status, "cannot read the certificates") : proxy_begin(err);
+    return status < 0 ? no_certificates(status, err) : proxy_begin(err);
 }
 
 static bool says(const git_error *why, const char *words)

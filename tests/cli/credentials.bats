@@ -117,6 +117,24 @@ prompt 0, fd , group 0"
     assert_ok
 }
 
+@test "credentials: files that variables name are looked for where the user stands, and one that is not there is told" {
+    printf '127.0.0.1 me secret\n' >tokens
+    mkfifo pipe
+    chmod 600 tokens pipe
+    export SSL_CERT_FILE=ca.pem
+    MODLOAD_TOKEN_FILE=tokens shown
+    assert_ok
+    MODLOAD_TOKEN_FILE=nowhere shown
+    assert_exit 78
+    assert_stderr_has "MODLOAD_TOKEN_FILE names '$PWD/nowhere', which is not there"
+    MODLOAD_TOKEN_FILE=pipe shown
+    assert_exit 77
+    assert_stderr_has "hint: passwords are read from a plain file that is yours alone"
+    SSL_CERT_FILE=nowhere shown
+    assert_exit 78
+    assert_stderr_has "the certificates that SSL_CERT_FILE names, '$PWD/nowhere'"
+}
+
 @test "credentials: a helper that fails, or says what is no password, is told with what to do" {
     while IFS='|' read -r text told; do
         helper "$text"
