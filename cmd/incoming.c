@@ -419,6 +419,7 @@ int incoming_register(struct invocation *in, struct incoming *list, size_t n)
             .bundle = list[i].info->bundle,
             .name = list[i].name,
             .origin = list[i].from ? list[i].from : ml_package_info(list[i].job.package)->origin,
+            .seen = list[i].there ? list[i].entry.bundle : "",
         };
     if (ml_register_all(in->ctx, entries, n, &bad, &in->err) < 0) {
         if (bad < n)

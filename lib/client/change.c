@@ -115,6 +115,7 @@ static int batch_add(struct batch *batch, const struct ml_registration *r, struc
         .name = r->name,
         .own_name = ml_name_valid(plugin->name) ? plugin->name : NULL,
         .origin = r->origin,
+        .seen = r->seen,
         .origin_counts = r->origin != NULL && strncmp(r->origin, "git+", 4) == 0,
     };
     batch->n++;

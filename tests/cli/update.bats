@@ -126,6 +126,20 @@ ranged  v1.0.0  v1.1.0  2.0.0  file://$PWD/calc"
     assert_no_stdout
 }
 
+@test "update: what somebody else does to an entry meanwhile is not lost" {
+    other=$(modload lookup fixed)
+    plugin_commit calc 1.1.0 "#include <stdlib.h>
+int twice(int x) { return system(\"exec >/dev/null 2>&1; sh $PWD/meanwhile\") == 0 ? 2 * x : 0; }"
+    printf 'export PATH=%q HOME=%q MODLOAD_HOME=%q MODLOAD_RUNTIME_DIR=%q\n' "$PATH" "$HOME" "$MODLOAD_HOME" "$MODLOAD_RUNTIME_DIR" >meanwhile
+    echo "modload unregister ranged" >>meanwhile
+    ml update --yes ranged branch
+    assert_exit 75
+    assert_stderr_has "was changed by somebody else meanwhile"
+    ml registered ranged
+    assert_exit 1
+    assert_equal "$(modload lookup branch)" "$other"
+}
+
 @test "update: one that fails keeps all of them as they are" {
     plugin_commit calc 1.1.0
     plugin_repo bad

@@ -193,6 +193,10 @@ int ml_register(struct ml_ctx *ctx, const struct ml_key *key, const char *bundle
 struct ml_registration {
     struct ml_key key;
     const char *bundle, *name, *origin;
+    /* The bundle that the entry had when this was decided; "": there was no entry. Where it has
+     * another one by now, other than `bundle`, nothing is changed (ML_BUSY, "changed_meanwhile").
+     * Null: whatever it has. */
+    const char *seen;
     struct ml_register_result result;
 };
 
