@@ -229,13 +229,14 @@ static int not_agreed(struct invocation *in, const struct incoming *list, size_t
     return failed(in);
 }
 
-static int too_young(struct invocation *in, const struct ml_package_info *info, int64_t min_ms)
+static int too_young(struct invocation *in, const struct ml_package_info *info)
 {
-    int64_t age_s = (int64_t)time(NULL) - info->time;
+    char date[32];
+    time_text(info->time, date);
     ml_error_set(&in->err, ML_REFUSED, "too_young",
-                 "'%.64s' %.64s is %lld hours old, and --min-age asks for %lld", info->name,
-                 *info->release ? info->release : info->version, (long long)(age_s / 3600),
-                 (long long)(min_ms / 3600000));
+                 "'%.64s' %.64s is of %s, and that is younger than --min-age %s", info->name,
+                 *info->release ? info->release : info->version, date,
+                 option_value(in, "min-age", ""));
     ml_error_hint(&in->err, "take an older version: @VERSION; or wait");
     return failed(in);
 }
@@ -249,7 +250,7 @@ static int ages_check(struct invocation *in, const struct incoming *list, size_t
         const struct ml_package_info *info = ml_package_info(list[i].job.package);
         if (info->git && min_ms > 0 && !incoming_is_known(&list[i]) &&
             (int64_t)time(NULL) - info->time < min_ms / 1000)
-            return too_young(in, info, min_ms);
+            return too_young(in, info);
     }
     return 0;
 }
@@ -270,7 +271,10 @@ static int said_beforehand(struct invocation *in, const struct incoming *list, s
     for (size_t i = 0; i < n; i++)
         if (asking_accepted(in, ml_package_info(list[i].job.package)->name, &list[i].asking) != 0)
             failures_add(&failures, in);
-    return failures_end(&failures, in);
+    if (failures_end(&failures, in) == 0)
+        return 0;
+    asking_rest_hint(in, list, n);
+    return in->err.status;
 }
 
 int incoming_agree(struct invocation *in, const struct incoming *list, size_t n)
@@ -387,10 +391,17 @@ int incoming_test(struct invocation *in, struct incoming *list, size_t n)
 
 /* ---- registering ---- */
 
-/* A worker goes on with what it has mapped. */
-static void tell_registered(struct invocation *in, const struct incoming *i)
+void tell_worker(struct invocation *in, const struct ml_key *key, const char *bundle,
+                 const char *word)
 {
     struct ml_worker_status worker;
+    if (ml_worker_query(in->ctx, key, &worker, NULL) > 0 &&
+        (!worker.answers || strcmp(worker.bundle, bundle) != 0))
+        note("its worker goes on with the code that it has: modload reload %s", word);
+}
+
+static void tell_registered(struct invocation *in, const struct incoming *i)
+{
     char uuid[ML_UUID_SIZE];
     const struct ml_register_result *r = &i->registered;
     ml_key_to_uuid(&i->key, uuid);
@@ -401,10 +412,8 @@ static void tell_registered(struct invocation *in, const struct incoming *i)
     if (r->name_taken)
         note("the name '%s' belongs to another entry: %s has none; give it one: --name N",
              r->plugin, uuid);
-    if (r->changed && ml_worker_query(in->ctx, &i->key, &worker, NULL) > 0 &&
-        (!worker.answers || strcmp(worker.bundle, r->bundle) != 0))
-        note("its worker goes on with the code that it has: modload reload %s",
-             *r->name ? r->name : uuid);
+    if (r->changed)
+        tell_worker(in, &i->key, r->bundle, *r->name ? r->name : uuid);
 }
 
 int incoming_register(struct invocation *in, struct incoming *list, size_t n)

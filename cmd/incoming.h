@@ -111,6 +111,10 @@ const char *asking_question(const struct incoming *list, size_t n, bool many);
  * status. `name` is what they are called. */
 int asking_accepted(struct invocation *in, const char *name, const struct asking *asking);
 
+/* What --accept has to have beside what it has, for all of them: the hint of an error that is set.
+ */
+void asking_rest_hint(struct invocation *in, const struct incoming *list, size_t n);
+
 /* Whether what was built asks for no more than what was shown: a directory of somebody's may have
  * changed meanwhile. 0, or the exit status. */
 int asking_built(struct invocation *in, const struct incoming *one);
@@ -134,6 +138,11 @@ int incoming_test(struct invocation *in, struct incoming *list, size_t n);
 /* In one change, and puts what came of it into the answer. */
 int incoming_register(struct invocation *in, struct incoming *list, size_t n);
 
+/* Says so where an entry has another bundle now than the worker that it has: that goes on with what
+ * it has mapped. `word` is what the entry is called. */
+void tell_worker(struct invocation *in, const struct ml_key *key, const char *bundle,
+                 const char *word);
+
 /* All that follow the fetch, and the answer for programs; with --dry-run no further than showing.
  */
 int incoming_finish(struct invocation *in, struct incoming *list, size_t n);
@@ -149,6 +158,9 @@ void incoming_json(struct invocation *in, const struct incoming *list, size_t n)
 
 /* Its submodules, as "submodules" of an object. */
 void submodules_json(struct json *j, const struct ml_package_info *info);
+
+/* RFC 3339; "" for a time that no calendar has. */
+void time_text(int64_t seconds, char text[32]);
 
 /* Adds a text of a stranger's to a line: control characters as \x1b, at most `max` bytes. */
 void put_plain(struct buf *out, const char *text, size_t max);

@@ -177,13 +177,50 @@ int asking_built(struct invocation *in, const struct incoming *one)
     return failed(in);
 }
 
-void asking_hint(struct invocation *in, const struct incoming *list, size_t n)
+/* What all of them ask for beyond `have`, each once. Null: no memory. */
+static const char **all_beyond(const struct incoming *list, size_t n, const char *const *have,
+                               size_t n_have, size_t *n_ret)
+{
+    size_t room = 1;
+    for (size_t i = 0; i < n; i++)
+        room += list[i].asking.n_more;
+    const char **ret = calloc(room, sizeof *ret);
+    AUTO_FREE const char **rest = calloc(room, sizeof *rest);
+    *n_ret = 0;
+    if (ret == NULL || rest == NULL) {
+        free(ret);
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct asking *a = &list[i].asking;
+        size_t more = ml_capabilities_beyond(have, n_have, a->more, a->n_more, rest);
+        *n_ret += ml_capabilities_beyond(ret, *n_ret, rest, more, ret + *n_ret);
+    }
+    return ret;
+}
+
+/* The hint with what still has to be said for all of them: one that is for the last of them only
+ * would have to be followed again and again. */
+static void hint(struct invocation *in, const struct incoming *list, size_t n, const char *first,
+                 const char *const *have, size_t n_have)
 {
     BUF_AUTO options = BUF_INIT;
-    if (n == 1)
-        put_options(&options, list->asking.more, list->asking.n_more);
-    else if (asks_more(list, n))
-        buf_str(&options, " --accept CAPABILITY for each that is new");
-    ml_error_hint(&in->err, "look at what is shown, then add --yes%s; nothing was built or changed",
-                  buf_text(&options));
+    size_t more = 0;
+    AUTO_FREE const char **all = all_beyond(list, n, have, n_have, &more);
+    if (all != NULL)
+        put_options(&options, all, more);
+    ml_error_hint(&in->err, "look at what is shown, then add%s%s; nothing was built or changed",
+                  first, buf_text(&options));
+}
+
+void asking_hint(struct invocation *in, const struct incoming *list, size_t n)
+{
+    hint(in, list, n, " --yes", NULL, 0);
+}
+
+void asking_rest_hint(struct invocation *in, const struct incoming *list, size_t n)
+{
+    const char *accepted[OPTIONS_MAX];
+    size_t n_accepted = option_values(in, "accept", accepted);
+    hint(in, list, n, "", accepted, n_accepted);
 }

@@ -25,8 +25,7 @@ void put_plain(struct buf *out, const char *text, size_t max)
         buf_str(out, "...");
 }
 
-/* RFC 3339; "" for a time that no calendar has. */
-static void time_text(int64_t seconds, char text[32])
+void time_text(int64_t seconds, char text[32])
 {
     time_t t = (time_t)seconds;
     struct tm tm;

@@ -185,6 +185,16 @@ static void tell_gone(const struct syncing *s)
                  p->name, p->uuid, p->uuid);
 }
 
+static void tell_workers(const struct syncing *s)
+{
+    const struct ml_sync_plugin *p;
+    struct ml_key key;
+    for (size_t i = 0; (p = ml_sync_plugin(s->sync, i)) != NULL; i++)
+        if (p->state != ML_SYNC_SAME && p->state != ML_SYNC_GONE &&
+            ml_key_from_uuid(p->uuid, &key, NULL) == 0)
+            tell_worker(s->in, &key, p->bundle, p->name);
+}
+
 static int answer(const struct syncing *s)
 {
     const struct ml_sync_plugin *p;
@@ -205,6 +215,7 @@ static int answer(const struct syncing *s)
         note("registered %zu plugin%s", n, n == 1 ? "" : "s");
     else
         note("registered %zu of %zu plugins: the others were so already", n - same, n);
+    tell_workers(s);
     if (ml_sync_wrote_lock(s->sync))
         note("the lock was written: keep it with the project");
     return 0;

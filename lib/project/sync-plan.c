@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/words.h"
+#include "client/context.h"
 #include "modload/install.h"
 #include "project/field.h"
 #include "project/sync.h"
@@ -74,6 +75,13 @@ static bool is_unlisted(struct arena *a, struct ml_ctx *ctx, const struct lock_p
     return platform != NULL && lock_bundle(block, platform) == NULL;
 }
 
+/* What an entry leads to and is gone is got again. 1, 0, or -1 and the error. */
+static int is_filed(struct ml_ctx *ctx, const char *bundle, struct ml_error *err)
+{
+    struct store *store;
+    return ctx_store(ctx, false, &store, err) < 0 ? -1 : store_bundle_filed(store, bundle, err);
+}
+
 int sync_item_registered(struct arena *a, struct ml_ctx *ctx, struct sync_item *item, bool frozen,
                          struct ml_error *err)
 {
@@ -88,6 +96,9 @@ int sync_item_registered(struct arena *a, struct ml_ctx *ctx, struct sync_item *
     if (!has_bundle(&item->block, now->entry.bundle) &&
         !(frozen && now->same_commit && is_unlisted(a, ctx, &item->block, now->entry.bundle)))
         return 0;
+    int filed = is_filed(ctx, now->entry.bundle, err);
+    if (filed <= 0)
+        return filed;
     item->other = false;
     strcpy(item->bundle, now->entry.bundle);
     return 1;

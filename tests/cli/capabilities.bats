@@ -175,8 +175,13 @@ more() {
     jq '.capabilities = ["env=A", "env=B"]' repos/two/modload.json >changed
     mv changed repos/two/modload.json
     git -C repos/two commit -q -a -m more
+    ml update --yes
+    assert_exit 77
+    hint=${stderr##*, then add}
+    assert_equal "$(tr -s ' ' '\n' <<<"${hint%;*}" | sort | xargs)" "--accept --accept --accept env=A env=B net"
     ml update --json --yes --accept env=B
     assert_exit 77
+    [[ $(json '.errors[-1].hint') =~ add(\ --accept\ (net|env=A)){2}\; ]]
     assert_equal "$(json '[.errors[].message]|sort|tojson')" \
         "[\"'one' asks for more than was agreed to: 'net'\",\"'two' asks for more than was agreed to: 'env=A'\"]"
     printf 'y\n' | script -qec "modload update; echo status \$?" said >/dev/null

@@ -839,6 +839,25 @@ commit_of() {
     modload info --json "$1" | jq -r .data.origin | sed 's/.*#//'
 }
 
+@test "sync: a bundle that is gone is built again, and a worker on older code is told" {
+    synced
+    modload load one
+    published one 1.1.0 'return 3 - 2;'
+    ml sync p --yes --update one
+    assert_ok
+    assert_stderr_has "modload: its worker goes on with the code that it has: modload reload one"
+    modload reload one
+    rm -rf "${MODLOAD_HOME:?}/bundles/$(modload lookup one)"
+    ml sync p --frozen
+    assert_ok
+    assert_stdout_has "  locked"
+    assert_stderr "modload: registered 1 of 2 plugins: the others were so already"
+    ml exec one one
+    assert_stdout 1
+    ml verify
+    assert_ok
+}
+
 # interrupted CONDITION...: sync is there when that is so
 interrupted() {
     env --default-signal=INT modload sync p --yes >said 2>err 3>&- &
