@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -260,6 +261,7 @@ int incoming_ask(struct invocation *in, const char *question)
     char answer[ANSWER_MAX];
     if (in->want_json || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
         return 0;
+    tcflush(STDIN_FILENO, TCIFLUSH); /* what was typed before was no answer to this */
     say("%s [y/N] ", question);
     return answer_read(in, answer) < 0 ? -1 : *answer == 'y' || *answer == 'Y';
 }

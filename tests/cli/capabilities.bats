@@ -134,10 +134,10 @@ more() {
 @test "capabilities: on a terminal the question says that it asks for more" {
     installed '[]'
     asks 1.1.0 '["net"]'
-    printf 'n\n' | script -qec "modload update; echo status \$?" said >/dev/null
+    answered n "modload update; echo status \$?"
     grep -q 'It asks for more than before. Install it? \[y/N\]' said
     grep -q 'status 77' said
-    printf 'y\n' | script -qec "modload update; echo status \$?" said >/dev/null
+    answered y "modload update; echo status \$?"
     grep -q 'status 0' said
     assert_equal "$(info .data.capabilities)" '["net"]'
 }
@@ -184,7 +184,7 @@ more() {
     [[ $(json '.errors[-1].hint') =~ add(\ --accept\ (net|env=A)){2}\; ]]
     assert_equal "$(json '[.errors[].message]|sort|tojson')" \
         "[\"'one' asks for more than was agreed to: 'net'\",\"'two' asks for more than was agreed to: 'env=A'\"]"
-    printf 'y\n' | script -qec "modload update; echo status \$?" said >/dev/null
+    answered y "modload update; echo status \$?"
     grep -q 'Some of them ask for more than before. Install them? \[y/N\]' said
     grep -q 'status 0' said
 }

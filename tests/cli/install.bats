@@ -110,14 +110,30 @@ int twice(int x) { return 2 * x; }'
 
 @test "install: on a terminal it asks, and what is no yes is a no" {
     for answer in n '' maybe; do
-        printf '%s\n' "$answer" | script -qec "modload install ./calc; echo status \$?" said >/dev/null
+        answered "$answer" "modload install ./calc; echo status \$?"
         grep -q 'Install it? \[y/N\]' said
         grep -q 'status 77' said
         untouched
     done
-    printf 'y\n' | script -qec "modload install ./calc; echo status \$?" said >/dev/null
+    answered y "modload install ./calc; echo status \$?"
     grep -q 'status 0' said
     works calc
+}
+
+@test "install: what was typed before it asked is no answer" {
+    mkfifo keys
+    script -qefc "echo ready; until [ -e typed ]; do sleep 0.02; done; modload install ./calc; echo status \$?" said \
+        <keys >/dev/null 3>&- &
+    exec 8>keys
+    within grep -qs ready said
+    echo y >&8
+    within grep -q '^y' said # the terminal has it
+    : >typed
+    within grep -q '\[y/N\]' said
+    exec 8>&-
+    wait $! || :
+    grep -q 'status 77' said
+    untouched
 }
 
 @test "install: a ref is a branch, a tag, a commit or a range of versions" {

@@ -8,6 +8,8 @@
 #   begin JOB ARG...          starts modload in the background and waits until it has printed a line, which is $said
 #   finish JOB                waits for its end: $status, $output (what came after the first line), $stderr
 #   within COMMAND...         a condition that nothing announces: looks again and again, for 30 s at most
+#   answered TEXT COMMAND     runs a command of the shell on a terminal, where TEXT is typed when it asks [y/N]; what
+#                             is seen there is in ./said
 #   gone PID...               they have ended; one that nobody has waited for yet has ended as well
 #   run_files                 what lies in the run-time directory, but for logs: those outlive a worker that was not released
 #   processes_of KEY          the live processes of its worker: itself, supervisors, calls and what those forked
@@ -41,6 +43,19 @@ within() {
         [ "$SECONDS" -lt "$end" ] || fail "not within 30 s: $*"
         sleep 0.02
     done
+}
+
+answered() {
+    local terminal
+    rm -f said keys
+    mkfifo keys
+    script -qefc "$2" said <keys >/dev/null 3>&- &
+    terminal=$!
+    exec 8>keys
+    within grep -qs '\[y/N\]' said
+    printf '%s\n' "$1" >&8
+    exec 8>&-
+    wait $terminal || :
 }
 
 gone() {
