@@ -148,7 +148,8 @@ struct fetch_result {
  * - ML_TIMEOUT: a limit of time
  * - ML_BUSY: another fetch of this repository went on for longer than `wait_ms`
  * - ML_SIGNAL + SIGINT: "cancelled"
- * - ML_CONFIG: "no_cache": there is no HOME; "bad_variable": https_proxy
+ * - ML_CONFIG: "no_cache": there is no HOME; "bad_variable": https_proxy, SSL_CERT_FILE,
+ * MODLOAD_TOKEN_FILE, ...
  * - ML_CANT_CREATE: the cache cannot be made, or `out_dirfd` is not empty (and left as it is) */
 int fetch_source(const struct fetch_request *request, int out_dirfd, struct fetch_result *ret,
                  struct ml_error *err);
