@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "archive/beneath.h"
@@ -175,6 +176,41 @@ static int with_cache(struct fetch_order *order, const struct cache *cache,
     return all_steps(order, cache, f, deadline, ret, err);
 }
 
+/* ---- what is told of a failure ---- */
+
+static bool has_file(const struct source *source, const char *name)
+{
+    struct stat st;
+    char path[SOURCE_URL_MAX + 64];
+    snprintf(path, sizeof path, "%s/%s", source->url, name);
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* A repository on this machine that git itself finds no fault with. What is fetched is all of it,
+ * and out of its own directory: not out of another one that it leads to. */
+static void local_finish(const struct source *source, struct ml_error *err)
+{
+    static const struct {
+        const char *name, *what;
+    } kinds[] = {
+        {".git", "it is a work tree of a repository that is elsewhere"},
+        {".git/shallow", "it is a shallow clone, which does not have all of its commits"},
+        {"shallow", "it is a shallow clone, which does not have all of its commits"},
+        {".git/objects/info/alternates", "it takes objects from a repository that is elsewhere"},
+        {"objects/info/alternates", "it takes objects from a repository that is elsewhere"},
+    };
+    if (strcmp(err->code, "bad_repository") != 0)
+        return;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (has_file(source, kinds[i].name)) {
+            ml_error_set(err, ML_DATA, "bad_repository", "%s", kinds[i].what);
+            ml_error_hint(err, "write a commit of it to an archive, and give that: git archive -o "
+                               "NAME.tar.gz HEAD; or give a whole clone: git clone --no-local, git "
+                               "fetch --unshallow");
+            return;
+        }
+}
+
 /* What to do is a matter of what kind of error it is. */
 static void error_finish(struct ml_error *err, bool offline, bool mirror)
 {
@@ -190,11 +226,15 @@ static void error_finish(struct ml_error *err, bool offline, bool mirror)
                          "not: add another of its keys there (ssh-keyscan -t ed25519,ecdsa HOST)"},
         {"redirect", "if the other place is right, give its URL"},
         {"hostile_repository", "only plain files and directories are taken; one directory of it: "
-                               "--path DIR; if you trust it, clone it and give the directory"},
+                               "--path DIR; if you trust it: clone it, " FETCH_AS_DIRECTORY},
         {"has_submodule", "to fetch submodules as well: --submodules; of a project's plugin: "
                           "\"submodules\": true; else one directory of it: --path DIR"},
-        {"repository_too_large", "one directory of it: --path DIR; or clone it and give the "
-                                 "directory"},
+        {"repository_too_large", "one directory of it: --path DIR; or clone it, remove its .git, "
+                                 "and give the plugin's own directory"},
+        {"too_many_submodules", "one directory of it: --path DIR; or clone it with what it "
+                                "needs, " FETCH_AS_DIRECTORY},
+        {"out_of_memory", "one directory of it needs as much: clone it, remove its .git, and give "
+                          "the plugin's own directory"},
         {"bad_repository", "it is damaged, or of a kind that is not read; 'git fsck' says more"},
     };
     if (is_bad_cache(err)) {
@@ -253,6 +293,8 @@ int fetch_repository(const struct fetching *f, struct fetch_result *ret, struct 
     if (fetch(f, order, ret, &problem) == 0)
         return 0;
     error_finish(&problem, order->offline, f->request->mirror);
+    if (order->source.kind >= SOURCE_FILE && !f->request->mirror)
+        local_finish(&order->source, &problem);
     ml_error_wrap(&problem, "cannot fetch '%.200s'", f->request->source->url);
     if (err != NULL)
         *err = problem;

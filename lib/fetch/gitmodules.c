@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/error.h"
+#include "fetch/repository.h"
 
 /* A part of the text. */
 struct part {
@@ -29,8 +30,8 @@ static int refused(struct ml_error *err, const char *hint)
 {
     return ml_error_hint(err, "%s",
                          hint ? hint
-                              : "ask its author; or clone it with what it needs, and give the "
-                                "directory");
+                              : "ask its author; or clone it with what it "
+                                "needs, " FETCH_AS_DIRECTORY);
 }
 
 static int bad_line(struct reader *r, const char *why)
@@ -261,8 +262,9 @@ static int bad_url(struct ml_error *err, const char *url, const char *why)
     bool secret = slashes != NULL && at != NULL && colon != NULL && colon < at;
     ml_error_set(err, ML_REFUSED, "refused_submodule", "its URL%s%.300s%s %s", secret ? "" : " '",
                  secret ? "" : url, secret ? "" : "'", why);
-    return refused(err, "submodules come by https alone: clone it with what it needs, and give the "
-                        "directory; or ask its author for a URL of https");
+    return refused(err,
+                   "submodules come by https alone: ask its author for a URL of https; or clone it "
+                   "with what it needs, " FETCH_AS_DIRECTORY);
 }
 
 /* As git does it: each "../" takes the last part of the path away, and none of the host. */

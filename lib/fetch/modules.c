@@ -29,9 +29,8 @@ static int too_many(struct ml_error *err, const char *what, int limit)
 {
     ml_error_set(err, ML_LIMIT, "too_many_submodules", "it has more than %d submodules%s", limit,
                  what);
-    return ml_error_hint(err,
-                         "one directory of it: --path DIR; or clone it with what it needs, and "
-                         "give the directory");
+    return ml_error_hint(err, "one directory of it: --path DIR; or clone it with what it "
+                              "needs, " FETCH_AS_DIRECTORY);
 }
 
 static int path_join(const char *at, const char *path, char ret[FETCH_MODULE_PATH_SIZE],

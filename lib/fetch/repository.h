@@ -4,6 +4,9 @@
 
 #include "fetch/message.h"
 
+/* A clone of what is refused is refused as well, as long as git's own directory is in it. */
+#define FETCH_AS_DIRECTORY "remove its .git, and give the directory"
+
 struct fetching {
     const struct fetch_request *request;
     const char *base;       /* what differs from that commit; null: an export */

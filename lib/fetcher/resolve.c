@@ -30,7 +30,8 @@ static const char *tag_version(const char *name, struct semver *ret)
 
 static int bad_commit(struct ml_error *err, const char *name)
 {
-    return ml_error_set(err, ML_DATA, "bad_repository", "'%s' is no commit", name);
+    ml_error_set(err, ML_DATA, "bad_repository", "'%s' is no commit", name);
+    return ml_error_hint(err, "name another tag or branch, or a commit, behind an @");
 }
 
 /* gitformat-signature(5). Git calls whatever it does not know OpenPGP's. */

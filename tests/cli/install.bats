@@ -426,6 +426,38 @@ long double half(long double x) { return x / 2; }'
     untouched
 }
 
+@test "install: a repository of this machine that is not whole is told as that, and an archive of it is taken" {
+    plugin_commit calc 1.1.0
+    git -C calc worktree add -q ../tree v1.0.0
+    git clone -q --shared calc shared
+    git clone -q --depth 1 "file://$PWD/calc" shallow
+    while read -r source told; do
+        ml install --yes "./$source"
+        assert_exit 65
+        assert_stderr_has "cannot fetch '$PWD/$source': it $told"
+        assert_stderr_has "hint: write a commit of it to an archive, and give that: git archive -o NAME.tar.gz HEAD"
+        git -C "$source" archive -o "../$source.tar.gz" HEAD
+        ml install --dry-run "$source.tar.gz"
+        assert_ok
+    done <<'END'
+tree is a work tree of a repository that is elsewhere
+shared takes objects from a repository that is elsewhere
+shallow is a shallow clone, which does not have all of its commits
+END
+}
+
+@test "install: what is refused can be taken as the hint says" {
+    (cd calc && ln -s calc.c src/link && git add -A && git commit -q -m link)
+    ml install --yes ./calc
+    assert_exit 77
+    assert_stderr_has "if you trust it: clone it, remove its .git, and give the directory"
+    git clone -q calc clone
+    rm -rf clone/.git
+    ml install --yes ./clone
+    assert_ok
+    works "$output"
+}
+
 @test "install: a repository in git's SHA-256 format is told as one, and an archive of it is taken" {
     git init -q -b main --object-format=sha256 other
     plugin_commit other 1.0.0

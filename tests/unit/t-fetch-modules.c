@@ -191,6 +191,7 @@ static void many(void **state)
     fetch(&w);
     assert_int_equal(w.got.status, ML_LIMIT);
     assert_string_equal(w.got.err.code, "too_many_submodules");
+    assert_non_null(strstr(w.got.err.hint, "one directory of it: --path DIR"));
     assert_int_equal(w.modules->n, 0);
     /* one less, whose commit nobody has */
     repo_commit_tree(w.place, "r",
