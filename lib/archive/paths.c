@@ -50,10 +50,14 @@ static bool has_unseen(const char *path)
     return false;
 }
 
-/* As the file systems of Windows see it, too: they drop dots and blanks at the end, and git~1 is
- * the short form of .git (CVE-2014-9390). */
+/* As the file systems of Windows see it, too: they drop dots and blanks at the end, a colon begins
+ * the name of a stream of the file before it (CVE-2019-1352), and git~1 is the short form of .git
+ * (CVE-2014-9390). */
 static bool is_git(const char *name, size_t n)
 {
+    const char *colon = memchr(name, ':', n);
+    if (colon != NULL)
+        n = (size_t)(colon - name);
     while (n > 1 && (name[n - 1] == '.' || name[n - 1] == ' '))
         n--;
     return (n == 4 && strncasecmp(name, ".git", 4) == 0) ||

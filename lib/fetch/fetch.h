@@ -52,6 +52,8 @@ struct fetch_progress {
 
 enum { FETCH_ID_SIZE = 41, FETCH_NAME_SIZE = SOURCE_REF_MAX + 16, FETCH_VERSION_SIZE = 65 };
 
+#define FETCH_TIME_MAX 253402300799 /* the last second of the year 9999 */
+
 /* Submodules: how many there may be in all, how deep in one another, and the sizes of their texts.
  */
 enum {
@@ -115,7 +117,8 @@ struct fetch_result {
     char
         ref[FETCH_NAME_SIZE]; /* "refs/tags/v1.2.3", "refs/heads/main"; "" for a commit by its id */
     char version[FETCH_VERSION_SIZE]; /* the tag's, without its v; "" when it is no version */
-    int64_t time;                     /* the committer's, in seconds since 1970: he may lie */
+    int64_t time;                     /* the committer's, in seconds since 1970: he may lie, but
+                                         from 0 to FETCH_TIME_MAX */
     uint32_t signature;               /* enum fetch_signature: the commit's */
     uint64_t received;                /* bytes that came from the server for this */
     uint32_t files;                   /* exported, directories among them */

@@ -27,7 +27,8 @@ static bool result_good(const struct fetch_result *result)
            ends(result->tree, sizeof result->tree) && is_id(result->tree) &&
            ends(result->ref, sizeof result->ref) && is_plain(result->ref) &&
            ends(result->version, sizeof result->version) && is_plain(result->version) &&
-           result->signature <= FETCH_SIGNED_X509;
+           result->signature <= FETCH_SIGNED_X509 && result->time >= 0 &&
+           result->time <= FETCH_TIME_MAX;
 }
 
 static bool module_good(const struct fetch_module *module)

@@ -50,6 +50,12 @@ static uint32_t signature_kind(const char *text)
     return FETCH_SIGNED_OPENPGP;
 }
 
+/* Whoever makes a commit writes its time: one that no calendar has is none too old or too young. */
+static int64_t time_within(int64_t time)
+{
+    return time < 0 ? 0 : time > FETCH_TIME_MAX ? FETCH_TIME_MAX : time;
+}
+
 static int commit_take(const git_commit *commit, struct fetch_result *ret)
 {
     git_buf signature = GIT_BUF_INIT;
@@ -58,7 +64,7 @@ static int commit_take(const git_commit *commit, struct fetch_result *ret)
     git_buf_dispose(&signature);
     git_oid_tostr(ret->commit, sizeof ret->commit, git_commit_id(commit));
     git_oid_tostr(ret->tree, sizeof ret->tree, git_commit_tree_id(commit));
-    ret->time = git_commit_time(commit);
+    ret->time = time_within(git_commit_time(commit));
     return 0;
 }
 

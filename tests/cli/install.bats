@@ -496,6 +496,12 @@ END
     untouched
     ml install --yes --min-age 3d "./calc@1.1.0"
     assert_ok
+    commit=$(git -C calc cat-file commit HEAD | sed 's/^committer.*/committer A <a@example.org> 9223372036854775807 +0000/' |
+        git -C calc hash-object -t commit -w --stdin --literally)
+    git -C calc branch never "$commit"
+    ml install --yes --min-age 3d ./calc@never
+    assert_exit 77
+    assert_stderr_has "'calc' 1.2.0 is of 9999-12-31T23:59:59Z, and that is younger than --min-age 3d"
 }
 
 @test "install: Ctrl-C in any phase ends it with 130, and nothing is left" {

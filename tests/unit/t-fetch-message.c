@@ -87,6 +87,13 @@ static void results(void **state)
     m.u.result.commit[40] = '0';
     assert_false(fetch_message_good(&m));
     m = result();
+    m.u.result.time = -1;
+    assert_false(fetch_message_good(&m));
+    m.u.result.time = FETCH_TIME_MAX;
+    assert_true(fetch_message_good(&m));
+    m.u.result.time = FETCH_TIME_MAX + 1;
+    assert_false(fetch_message_good(&m));
+    m = result();
     m.u.result.ref[4] = '\n';
     assert_false(fetch_message_good(&m));
     m = result();

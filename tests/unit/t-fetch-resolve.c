@@ -95,7 +95,7 @@ static void not_found(void **state)
         {"0123456", "no_such_ref", ML_NO_INPUT, ""},
         {"both", "ambiguous_ref", ML_DATA, "refs/heads/both"},
         {"^3", "ambiguous_ref", ML_DATA, "refs/tags/v3.0.0+"},
-        {"blob", "bad_repository", ML_DATA, ""},
+        {"blob", "bad_repository", ML_DATA, "name another tag or branch"},
     };
     struct ids ids;
     history(place, &ids);
