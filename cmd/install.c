@@ -51,11 +51,12 @@ static int install(struct invocation *in, struct incoming *one)
 
 /* ---- by name ---- */
 
-/* NAME or NAME@RANGE, where there is nothing here that is called so. */
+/* NAME or NAME@RANGE, where there is nothing here that is called so. No range has a colon, and
+ * user@host:path has one. */
 static bool is_index_name(const char *word, char name[ML_NAME_SIZE])
 {
     size_t n = strcspn(word, "@");
-    if (n >= ML_NAME_SIZE)
+    if (n >= ML_NAME_SIZE || strchr(word, ':') != NULL)
         return false;
     memcpy(name, word, n);
     name[n] = '\0';

@@ -58,6 +58,9 @@ retire() {
     assert_exit 64
     ml install ./math --yes
     assert_exit 66
+    ml install git@localhost:maths.git --offline --yes # no name, but a place
+    assert_exit 66
+    assert_stderr_has "cannot fetch 'git@localhost:maths.git'"
     ml install "file://$PWD/p" --index main --yes
     assert_exit 64
     modload index remove main
