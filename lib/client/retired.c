@@ -93,14 +93,9 @@ static bool is_escaped(unsigned char c)
     return c <= ' ' || c >= 0x7f || strchr("%?&#", c) != NULL;
 }
 
-static bool origin_is(const char *origin, struct part git)
+static bool url_is(const char *origin, struct part git)
 {
     static const char digits[] = "0123456789ABCDEF";
-    if (strncmp(origin, "pack+", 5) == 0) /* it says so, and is warned of as what it says */
-        origin += 5;
-    if (strncmp(origin, "git+", 4) != 0)
-        return false;
-    origin += 4;
     for (size_t i = 0; i < git.n; i++) {
         unsigned char c = (unsigned char)git.at[i];
         if (!is_escaped(c)) {
@@ -114,6 +109,24 @@ static bool origin_is(const char *origin, struct part git)
         origin += 3;
     }
     return *origin == '?' || *origin == '#';
+}
+
+/* A repository may have moved since, or be another's copy, and has more than one URL: its commits
+ * are the same everywhere. */
+static bool commit_is(const char *origin, struct part commit)
+{
+    const char *at = strrchr(origin, '#');
+    return at != NULL && commit.n > 0 && strlen(at + 1) == commit.n &&
+           memcmp(at + 1, commit.at, commit.n) == 0;
+}
+
+static bool origin_is(const char *origin, struct part git, struct part commit)
+{
+    if (strncmp(origin, "pack+", 5) == 0) /* it says so, and is warned of as what it says */
+        origin += 5;
+    if (strncmp(origin, "git+", 4) != 0)
+        return false;
+    return url_is(origin + 4, git) || commit_is(origin, commit);
 }
 
 static void text_take(char *to, size_t size, struct part part)
@@ -131,14 +144,13 @@ static bool is_word(struct part part)
     return part.n > 0;
 }
 
-/* NAME@VERSION, REASON, GIT, PATH, MESSAGE */
+/* NAME@VERSION, REASON, GIT, COMMIT, MESSAGE */
 static bool line_take(const char *line, const char *end, const char *origin, struct ml_retired *ret)
 {
     cut(&line, end);
     struct part reason = cut(&line, end), git = cut(&line, end);
-    cut(&line, end);
-    struct part message = cut(&line, end);
-    if (!is_word(reason) || !origin_is(origin, git))
+    struct part commit = cut(&line, end), message = cut(&line, end);
+    if (!is_word(reason) || !origin_is(origin, git, commit))
         return false;
     text_take(ret->reason, sizeof ret->reason, reason);
     text_take(ret->message, sizeof ret->message, message);

@@ -86,7 +86,7 @@ int copy_make(const struct copy *before, const void *records, size_t n, struct c
               int fd, int cancel_fd, struct copy_changes *ret, struct ml_error *err);
 
 /* Adds the lines of a plugin's retired versions, each
- *     NAME@VERSION <tab> REASON <tab> GIT <tab> PATH <tab> MESSAGE <newline>
+ *     NAME@VERSION <tab> REASON <tab> GIT <tab> COMMIT <tab> MESSAGE <newline>
  * `name` stays in front, so that they can be sorted and looked up (modload/index.h). */
 void copy_retired_lines(const struct index_plugin *plugin, struct buf *out);
 

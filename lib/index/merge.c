@@ -363,7 +363,7 @@ void copy_retired_lines(const struct index_plugin *plugin, struct buf *out)
         const struct index_version *v = &plugin->versions[i];
         if (v->retired != INDEX_NOT_RETIRED)
             buf_fmt(out, "%s@%s\t%s\t%s\t%s\t%s\n", plugin->name, v->version,
-                    index_reason_word(v->retired), plugin->git, plugin->path, v->message);
+                    index_reason_word(v->retired), plugin->git, v->commit, v->message);
     }
 }
 

@@ -172,11 +172,32 @@ retire() {
 
 @test "retire: a version of another origin is not meant" {
     git clone -q p q
+    git -C q commit -q --allow-empty -m other
+    git -C q tag -f v1.0.0
     ml install "file://$PWD/q@v1.0.0" --yes
     retire 1.0.0 security m
     ml list
     assert_no_stderr
     ml install "file://$PWD/p@v1.0.0" --yes --name second
+    assert_exit 77
+}
+
+@test "retire: its commit is meant wherever it came from, also where the plugin has moved since" {
+    git clone -q p copy
+    ml install math@1.0.0 --yes
+    ml install "file://$PWD/copy@v1.0.0" --yes --name copy
+    git clone -q p moved
+    plugin_make moved math 3.0.0
+    repo_commit moved v3.0.0
+    ml publish moved --index clone --url "file://$PWD/moved"
+    assert_ok
+    retire '<3' security "It reads too far."
+    for word in math copy; do
+        ml load $word
+        assert_ok
+        assert_stderr "modload: warning: math@1.0.0 is retired (security): It reads too far."
+    done
+    ml install "file://$PWD/p@v1.1.0" --yes --as "$(modload uuid)"
     assert_exit 77
 }
 

@@ -169,8 +169,8 @@ static void updates(void **state)
     check_has(&second, "cc", "1.0.0");
     check_has(&second, "dd", "1.2.0");
     check_has(&second, "ee", "1.0.0");
-    static const char retired[] = "aa@1.0.0\trenamed\thttps://example.org/aa\t\tm\n"
-                                  "bb@1.0.0\tsecurity\thttps://example.org/bb\t\tm\n";
+    static const char retired[] = "aa@1.0.0\trenamed\thttps://example.org/aa\t" ID "\tm\n"
+                                  "bb@1.0.0\tsecurity\thttps://example.org/bb\t" ID "\tm\n";
     assert_int_equal(second.head->retired, sizeof retired - 1);
     assert_memory_equal(second.retired, retired, sizeof retired - 1);
 }

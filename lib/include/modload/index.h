@@ -137,9 +137,9 @@ int ml_retired_open(struct ml_retired_list **ret, struct ml_error *err);
 /* Closes it; null is fine. */
 void ml_retired_close(struct ml_retired_list *list);
 
-/* Whether a version of the plugin that came from `origin` (ml_entry_origin()) is retired. Returns 1
- * and fills `*ret`, or 0; `list` may be null. It looks at as many lines as their number has bits.
- */
+/* Whether a version of the plugin that came from `origin` (ml_entry_origin()) is retired: from the
+ * repository that the index names, or, from any other, of the commit that it names. Returns 1 and
+ * fills `*ret`, or 0; `list` may be null. It looks at as many lines as their number has bits. */
 int ml_retired_find(const struct ml_retired_list *list, const char *plugin, const char *version,
                     const char *origin, struct ml_retired *ret);
 
