@@ -26,6 +26,10 @@ int transfer_file(struct store_stage *stage, const char *path, const char *id, b
  * ML_LIMIT. */
 int transfer_mark(int dir, const char *label, struct ml_error *err);
 
+/* The record and the sums of a bundle with that mark, as they were without it: whoever takes them
+ * in marks it himself. 0; -1 and ML_IO, ML_LIMIT. */
+int transfer_unmarked(int dir, struct buf *record, struct buf *sums, struct ml_error *err);
+
 /* Lowers limits so that some of the disk stays free that `fd` is on. */
 void transfer_limit(int fd, struct archive_limits *limits);
 

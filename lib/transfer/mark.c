@@ -48,13 +48,21 @@ static int sum_line(const struct buf *text, char line[DIGEST_HEX_SIZE + 16])
     return 0;
 }
 
-static int edit(int dir, struct buf *record)
+/* Both texts are one thing: what a record says, and the digest of that. */
+static int texts_edit(struct buf *record, struct buf *sums, const char *from, const char *to)
 {
     char before[DIGEST_HEX_SIZE + 16], after[DIGEST_HEX_SIZE + 16];
+    if (sum_line(record, before) < 0 || text_edit(record, from, to) < 0 ||
+        sum_line(record, after) < 0)
+        return -1;
+    return text_edit(sums, before, after);
+}
+
+static int edit(int dir, struct buf *record)
+{
     BUF_AUTO sums = BUF_INIT;
-    if (fs_read_file(dir, "SHA256SUMS", &sums, SUMS_SIZE_MAX) < 0 || sum_line(record, before) < 0 ||
-        text_edit(record, RECORD_BUILT, RECORD_PACKED) < 0 || sum_line(record, after) < 0 ||
-        text_edit(&sums, before, after) < 0)
+    if (fs_read_file(dir, "SHA256SUMS", &sums, SUMS_SIZE_MAX) < 0 ||
+        texts_edit(record, &sums, RECORD_BUILT, RECORD_PACKED) < 0)
         return -1;
     return file_write(dir, "build.json", record) < 0 || file_write(dir, "SHA256SUMS", &sums) < 0
                ? -1
@@ -87,4 +95,13 @@ int transfer_mark(int dir, const char *label, struct ml_error *err)
     }
     return ml_error_set(err, ML_REFUSED, "damaged",
                         "'%s': its build.json is not of the form that modload writes", label);
+}
+
+int transfer_unmarked(int dir, struct buf *record, struct buf *sums, struct ml_error *err)
+{
+    if (fs_read_file(dir, "build.json", record, RECORD_SIZE_MAX) < 0 ||
+        fs_read_file(dir, "SHA256SUMS", sums, SUMS_SIZE_MAX) < 0 ||
+        texts_edit(record, sums, RECORD_PACKED, RECORD_BUILT) < 0)
+        return ml_error_errno(err, ML_IO, errno, "cannot read what the bundle says of itself");
+    return 0;
 }

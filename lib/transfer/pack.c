@@ -20,6 +20,7 @@ struct pack {
     const struct check *check;
     int dir;
     struct pack_head head;
+    struct buf record, sums; /* in the place of the files, where they say how it came here */
     struct archive_writer *writer;
     struct ml_error *err;
 };
@@ -46,11 +47,23 @@ static bool stays(const struct pack *p, const char *path)
     return !p->head.binary && strcmp(path, built) == 0;
 }
 
+/* What is written in the place of a file; null: the file. */
+static const struct buf *instead(const struct pack *p, const char *path)
+{
+    const struct buf *text = strcmp(path, "build.json") == 0   ? &p->record
+                             : strcmp(path, "SHA256SUMS") == 0 ? &p->sums
+                                                               : NULL;
+    return text != NULL && text->len > 0 ? text : NULL;
+}
+
 static int part_add(struct pack *p, const char *path, enum part part)
 {
+    const struct buf *text = instead(p, path);
     char place[sizeof PACK_PLUGINS + ML_BUNDLE_ID_SIZE + 32];
     struct stat st;
     snprintf(place, sizeof place, PACK_PLUGINS "/%s/%s", p->head.bundle, path);
+    if (text != NULL)
+        return archive_writer_add_data(p->writer, place, text->data, text->len, false, p->err);
     if (fstatat(p->dir, path, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
         return 0; /* what ought to be there is there: it was checked */
     if (part == PART_FILE)
@@ -129,6 +142,14 @@ static int head_fill(struct pack *p, struct ml_ctx *ctx, const struct ml_key *ke
     return record_check(p);
 }
 
+/* That it came in a pack or an export is of this machine. */
+static int mark_leave(struct pack *p)
+{
+    if (!p->check->record.build.packed)
+        return 0;
+    return transfer_unmarked(p->dir, &p->record, &p->sums, p->err);
+}
+
 /* Held from gc until it is written. */
 int ml_pack(struct ml_ctx *ctx, const struct ml_key *key, bool binary, int fd, const char *label,
             struct ml_packed *ret, struct ml_error *err)
@@ -145,8 +166,13 @@ int ml_pack(struct ml_ctx *ctx, const struct ml_key *key, bool binary, int fd, c
     AUTO_CLOSE int hold = ctx_entry_open(ctx, uuid, p.head.bundle, err);
     AUTO_CLOSE int dir = hold < 0 ? -1 : transfer_open(store, p.head.bundle, &arena, &check, err);
     p.dir = dir;
-    if (dir < 0 || json_check(&p) < 0 || head_fill(&p, ctx, key) < 0 ||
-        write_all(&p, fd, label) < 0)
+    int status = dir < 0 || json_check(&p) < 0 || head_fill(&p, ctx, key) < 0 ||
+                         mark_leave(&p) < 0 || write_all(&p, fd, label) < 0
+                     ? -1
+                     : 0;
+    buf_free(&p.record);
+    buf_free(&p.sums);
+    if (status < 0)
         return -1;
     if (ret != NULL) {
         strcpy(ret->bundle, p.head.bundle);
