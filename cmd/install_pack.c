@@ -63,9 +63,10 @@ static int entry_find(struct packed *p)
                : 0;
 }
 
+/* What would take the place of a bundle that is damaged was agreed to by nobody. */
 static bool is_known(const struct packed *p)
 {
-    return p->one.there && strcmp(p->one.entry.bundle, p->is->bundle) == 0;
+    return p->one.there && p->is->here && strcmp(p->one.entry.bundle, p->is->bundle) == 0;
 }
 
 /* ---- what is shown ---- */
@@ -80,7 +81,9 @@ static void line(struct buf *out, const char *title, const char *text)
 static void put_built(struct buf *out, const struct ml_pack_info *is)
 {
     BUF_AUTO text = BUF_INIT;
-    if (is->fits)
+    if (is->here)
+        buf_str(&text, "no: this very bundle is here");
+    else if (is->fits)
         buf_str(&text, "no: what was built is in it, as good as whoever packed it");
     else if (is->binary)
         buf_fmt(&text, "yes: what was built is for %s with plugin ABI %u", is->machine, is->abi);
@@ -158,7 +161,7 @@ static int file(struct packed *p)
         return status;
     const struct ml_pack_build how = {o.request.timeout_ms, o.request.diagnostics_fd,
                                       o.request.cancel_fd};
-    if (!p->is->fits)
+    if (!p->is->fits && !p->is->here)
         note("building %s", p->is->name);
     if (ml_pack_file(p->pack, &how, &p->one.info, &in->err) < 0)
         return failed_or_signalled(in);

@@ -203,9 +203,23 @@ static void measure(struct ml_pack *p)
     }
 }
 
+/* The very bundle may be here: then it is the one that would come out. */
+static bool find_here(const struct ml_pack *p, int *hold)
+{
+    if (p->check.record.build.abi != ML_ABI_VERSION)
+        return false;
+    *hold = store_bundle_open(p->store, p->head.bundle, NULL);
+    if (*hold >= 0 && !transfer_is_damaged(p->store, p->head.bundle))
+        return true;
+    if (*hold >= 0)
+        close(steal_fd(hold));
+    return false;
+}
+
 static int info_fill(struct ml_pack *p)
 {
     const struct record *record = &p->check.record;
+    AUTO_CLOSE int hold = -1;
     AUTO_CLOSE int object = check_open(p->dir, "plugin.so");
     const char *machine = object >= 0 ? object_machine(object) : "";
     bool ours = strcmp(machine, object_machine_here()) == 0;
@@ -219,6 +233,7 @@ static int info_fill(struct ml_pack *p)
         .abi = record->build.abi,
         .fits = p->head.binary && ours && record->build.abi == ML_ABI_VERSION,
         .prebuilt = record->build.object != NULL,
+        .here = find_here(p, &hold),
         .says = p->says,
     };
     measure(p);
@@ -343,17 +358,6 @@ static int build_here(struct ml_pack *p, const struct ml_pack_build *how, char *
                                                                          : 0;
 }
 
-/* The very bundle may be here: then it is the one that would come out. */
-static int find_here(struct ml_pack *p, int *hold)
-{
-    *hold = store_bundle_open(p->store, p->head.bundle, NULL);
-    if (*hold >= 0 && !transfer_is_damaged(p->store, p->head.bundle))
-        return 1;
-    if (*hold >= 0)
-        close(steal_fd(hold));
-    return 0;
-}
-
 int ml_pack_file(struct ml_pack *p, const struct ml_pack_build *how, struct ml_bundle_info **ret,
                  struct ml_error *err)
 {
@@ -361,8 +365,9 @@ int ml_pack_file(struct ml_pack *p, const struct ml_pack_build *how, struct ml_b
     int hold = -1;
     p->err = err;
     strcpy(id, p->head.bundle);
-    bool here = p->check.record.build.abi == ML_ABI_VERSION && find_here(p, &hold);
-    int status = here ? 0 : p->info.fits ? file_as_it_is(p, &hold) : build_here(p, how, id, &hold);
+    int status = find_here(p, &hold) ? 0
+                 : p->info.fits      ? file_as_it_is(p, &hold)
+                                     : build_here(p, how, id, &hold);
     if (status == 0)
         status = ctx_hold(p->ctx, steal_fd(&hold), err);
     else if (p->arena.failed)

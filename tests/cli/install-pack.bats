@@ -62,6 +62,23 @@ setup() {
     done
 }
 
+@test "install of a pack: what takes the place of a damaged bundle has to be agreed to" {
+    modload install --yes calc.bin 3>&- 2>/dev/null
+    ml install --dry-run calc.bin
+    assert_stdout_has "to be built   no: this very bundle is here"
+    chmod u+w "$MODLOAD_HOME/bundles/$bundle" "$MODLOAD_HOME/bundles/$bundle/plugin.so"
+    echo more >>"$MODLOAD_HOME/bundles/$bundle/plugin.so"
+    ml install calc.bin </dev/null
+    assert_exit 77
+    assert_stderr_has "nobody has agreed to 'calc' from 'calc.bin'"
+    ml verify
+    assert_exit 77
+    ml install --yes calc.bin
+    assert_ok
+    ml verify
+    assert_ok
+}
+
 @test "install of a pack: a binary one takes neither compiler nor network" {
     alone=()
     ! unshare -rn true 2>/dev/null || alone=(unshare -rn)

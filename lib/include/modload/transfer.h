@@ -117,6 +117,7 @@ struct ml_pack_info {
     bool binary;         /* what was built is in it */
     bool prebuilt;       /* its object was not built by modload: there are no sources */
     bool fits;           /* it is binary, and for this platform: no compiler is needed */
+    bool here;           /* this very bundle is here, and whole: nothing will be filed or built */
     const char *machine; /* "x86-64"; "" where it has no object */
     unsigned abi;        /* of plugins, of the modload that built it */
     const struct ml_bundle_info *says; /* its manifest.json: what comes out of a build may differ */
