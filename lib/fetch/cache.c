@@ -203,13 +203,19 @@ static int mirror_check(int dirfd, const char *path, struct ml_error *err)
     return refs_check(dirfd, "refs", path, "refs", 0, err);
 }
 
+static int no_mirror(const char *dir, struct ml_error *err)
+{
+    ml_error_errno(err, errno == ENOENT ? ML_NO_INPUT : 0, errno, "cannot open the mirror '%s'",
+                   dir);
+    return ml_error_hint(err, "make it where there is a network: modload mirror DIR SRC");
+}
+
 static int mirror_open(struct cache *cache, const char *path, struct ml_error *err)
 {
     static const char *const self[] = {".", NULL};
     cache->base = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (cache->base < 0)
-        return ml_error_errno(err, errno == ENOENT ? ML_NO_INPUT : 0, errno,
-                              "cannot open the mirror '%s'", path);
+        return no_mirror(path, err);
     if (names_check(cache->base, self, path, err) < 0)
         return -1;
     AUTO_CLOSE int dir =
@@ -229,8 +235,7 @@ int cache_open_mirror(const char *dir, const char *url, struct cache *ret, struc
     AUTO_FREE char *real = realpath(dir, NULL);
     name_make(url, cache.name);
     if (real == NULL)
-        return ml_error_errno(err, errno == ENOENT ? ML_NO_INPUT : 0, errno,
-                              "cannot open the mirror '%s'", dir);
+        return no_mirror(dir, err);
     if (snprintf(cache.path, sizeof cache.path, "%s/%s", real, cache.name) >=
         (int)sizeof cache.path)
         return ml_error_errno(err, 0, ENAMETOOLONG, "cannot open the mirror '%s'", dir);

@@ -240,7 +240,8 @@ static void error_finish(struct ml_error *err, bool offline, bool mirror)
     if (is_bad_cache(err)) {
         strcpy(err->code, "bad_repository");
         if (offline)
-            ml_error_hint(err, "the cache is damaged: fetch it once without --offline");
+            ml_error_hint(err, "the cache is damaged: fetch it once without --offline and "
+                               "MODLOAD_OFFLINE=1");
     }
     if (mirror && (strcmp(err->code, "not_cached") == 0 ||
                    strcmp(err->code, "bad_repository") == 0 || strcmp(err->code, "rewritten") == 0))

@@ -56,7 +56,7 @@ static int not_cached(const struct source *source, struct ml_error *err)
 {
     ml_error_set(err, ML_NO_INPUT, "not_cached", "%s%s%s is not in the cache",
                  *source->ref ? "'" : "it", source->ref, *source->ref ? "'" : "");
-    return ml_error_hint(err, "fetch it once without --offline");
+    return ml_error_hint(err, "fetch it once without --offline and MODLOAD_OFFLINE=1");
 }
 
 static int cache_open(const struct fetch_order *order, git_repository **ret, struct ml_error *err)

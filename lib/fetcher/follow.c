@@ -39,7 +39,7 @@ static int missing(const struct fetch_order *order, const struct fetch_result *f
     if (order->mirror)
         return -1;
     return ml_error_hint(err, offline
-                                  ? "fetch it once without --offline"
+                                  ? "fetch it once without --offline and MODLOAD_OFFLINE=1"
                                   : "ask its author; to take what is there now, install it anew");
 }
 

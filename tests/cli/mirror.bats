@@ -73,6 +73,10 @@ installs() {
     ml install --yes --from nowhere "$one"
     assert_exit 66
     assert_stderr_has "cannot open the mirror 'nowhere'"
+    assert_stderr_has "  hint: make it where there is a network: modload mirror DIR SRC"
+    MODLOAD_OFFLINE=1 ml install --yes git://127.0.0.1:1/none
+    assert_exit 66
+    assert_stderr_has "  hint: fetch it once without --offline and MODLOAD_OFFLINE=1"
 }
 
 @test "mirror: what the registry's entries came from" {
