@@ -63,8 +63,13 @@ static int file_read(struct arena *a, struct clone *c, struct index_plugin *plug
         c->is_new = true;
         return 0;
     }
-    return index_plugin_read(a, c->path, buf_text(&c->before), c->before.len, plugin, err) < 0 ? -1
-                                                                                               : 1;
+    if (index_plugin_read(a, c->path, buf_text(&c->before), c->before.len, plugin, err) == 0)
+        return 1;
+    if (err == NULL || strcmp(err->code, "bad_index") != 0)
+        return -1;
+    return ml_error_hint(err, "is a merge or a rebase going on in it? End it (--abort), begin from "
+                              "what is pushed (git fetch, git reset --hard @{upstream}), and run "
+                              "this again");
 }
 
 int clone_open(struct arena *a, const struct ml_index_commit *how, const char *name,

@@ -232,11 +232,11 @@ static int change_write(struct merge *m, const struct change *change,
 {
     ARENA_AUTO a = ARENA_INIT;
     struct index_plugin plugin;
-    char key[INDEX_NAME_SIZE];
-    const char *label = arena_fmt(&a, "%s.json", change->key);
+    char key[INDEX_NAME_SIZE], label[INDEX_PATH_SIZE];
     const char *text = arena_mem(&a, change->text.at, change->text.n);
     if (a.failed)
         return ml_error_memory(m->err);
+    index_name_path(change->key, label);
     if (index_plugin_read(&a, label, text, change->text.n, &plugin, m->err) < 0)
         return -1;
     index_name_key(plugin.name, key);

@@ -105,6 +105,15 @@ static int missing(const char *key, struct ml_error *err)
                               "the tag");
 }
 
+static int no_line(const char *key, int max, struct ml_error *err)
+{
+    ml_error_set(err, ML_CONFIG, "bad_text",
+                 "the plugin's modload.json: '%s' is no line of 1 to %d bytes without control "
+                 "characters",
+                 key, max);
+    return ml_error_hint(err, "commit another, and move or make the tag");
+}
+
 static int release_check(const struct ml_release *r, struct ml_error *err)
 {
     struct semver version;
@@ -114,6 +123,10 @@ static int release_check(const struct ml_release *r, struct ml_error *err)
                        : *r->description == '\0' ? "description"
                                                  : "license",
                        err);
+    if (!index_text_good(r->description, INDEX_DESCRIPTION_MAX))
+        return no_line("description", INDEX_DESCRIPTION_MAX, err);
+    if (!index_text_good(r->license, INDEX_LICENSE_MAX))
+        return no_line("license", INDEX_LICENSE_MAX, err);
     if (!semver_parse(r->version, &version))
         return ml_error_set(err, ML_CONFIG, "bad_version", "'%.64s' is no version (SemVer 2.0.0)",
                             r->version);

@@ -134,13 +134,28 @@ static void index_tell(const struct copy_head *head, const struct copy_changes *
     ret->changed = done->changed;
 }
 
+/* What is wrong in an index only who keeps it can mend, whatever can be done about a plugin's
+ * repository. */
+static int failed_hint(const struct update *u)
+{
+    struct ml_error *err = u->err;
+    if (err == NULL)
+        return -1;
+    bool is_ours = strcmp(err->code, "bad_index") == 0 && *err->hint == '\0';
+    if (is_ours || strcmp(err->code, "hostile_repository") == 0 ||
+        strcmp(err->code, "repository_too_large") == 0)
+        ml_error_hint(err, "who keeps the index has to mend that%s",
+                      u->before.map != NULL ? "; the copy from before is kept and used" : "");
+    return -1;
+}
+
 /* Fetches, and makes the new copy where there is something new. 1 when there is, 0, -1. */
 static int update_make(struct update *u, struct ml_index *ret)
 {
     struct fetch_result result;
     struct copy_changes done = {0};
     if (dir_make(u) < 0 || changes_fetch(u, &result) < 0)
-        return -1;
+        return failed_hint(u);
     if (u->before.map != NULL && strcmp(u->before.head->commit, result.commit) == 0) {
         index_tell(u->before.head, &done, ret);
         return 0;
@@ -148,7 +163,7 @@ static int update_make(struct update *u, struct ml_index *ret)
     strcpy(u->head->commit, result.commit);
     snprintf(u->head->url, sizeof u->head->url, "%s", u->url);
     if (copy_write(u, &done) < 0)
-        return -1;
+        return failed_hint(u);
     index_tell(u->head, &done, ret);
     return 1;
 }

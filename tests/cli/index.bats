@@ -115,13 +115,14 @@ setup() {
     assert_no_stdout
 }
 
-# hostile: the index i is not taken (STATUS, words), and the copy that there is stays
+# hostile: the index i is not taken (STATUS, words, hint), and the copy that there is stays
 hostile() {
     local before
     before=$(sha256sum "$HOME/.cache/modload/index/main.copy")
     ml index update
     assert_exit "$1"
     assert_stderr_has "$2"
+    assert_stderr_has "${3:-}"
     assert_equal "$(sha256sum "$HOME/.cache/modload/index/main.copy")" "$before"
     assert_equal "$(ls -A "$HOME/.cache/modload/index")" main.copy
     ml search math
@@ -196,7 +197,8 @@ hostile() {
     hostile 65 "'ma/th/MATH.json' is no place for a plugin"
     back
     index_plugin i text 1.0.0 -- '.name = "math"'
-    hostile 65 "text.json: it is the file of 'math'"
+    mend="  hint: who keeps the index has to mend that; the copy from before is kept and used"
+    hostile 65 "te/xt/text.json: it is the file of 'math'" "$mend"
     back
     index_plugin i text 1.0.0 -- '.name = "../../etc/passwd"'
     hostile 65 "key 'name'"
@@ -210,7 +212,7 @@ hostile() {
     shard="i/te/xt"
     mkdir -p "$shard" && ln -s /etc/passwd "$shard"/text.json
     git -C i add -A && git -C i commit -q -m link
-    hostile 77 "is a symbolic link"
+    hostile 77 "is a symbolic link" "$mend"
     back
     mkdir -p "$shard"/more && echo '{}' >"$shard"/more/x.json
     git -C i add -A && git -C i commit -q -m deep
@@ -219,7 +221,7 @@ hostile() {
     index_plugin i text 1.0.0
     head -c 1100000 /dev/zero | tr '\0' ' ' >>"$shard"/text.json
     git -C i commit -q -a -m huge
-    hostile 71 "te/xt/text.json"
+    hostile 71 "te/xt/text.json" "$mend"
     back
     git -C i rm -q index.json && git -C i commit -q -m none
     hostile 65 "its index.json has gone"

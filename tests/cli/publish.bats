@@ -158,6 +158,10 @@ refused() {
         repo_commit p
         git -C p tag -f v1.1.0
         refused 78 "modload.json has no '$key'" p --url "$url"
+        plugin_make p math 1.1.0 ".$key = \"\u202etext\""
+        repo_commit p
+        git -C p tag -f v1.1.0
+        refused 78 "modload.json: '$key' is no line" p --url "$url"
     done
     plugin_make p math 1.1.0 'del(.version)'
     refused 78 "has no version" p --url "$url"
@@ -201,7 +205,7 @@ refused() {
         plugin_make p other 1.4.0 ".description = ($description)"
         repo_commit p
         git -C p tag -f v1.4.0
-        refused 65 "key 'description'" p --url "$url"
+        refused 78 "'description' is no line" p --url "$url"
     done
     for bad in /srv/p 'ext::sh -c id' http://example.org/x https://me:secret@example.org/x -x; do
         plugin_make p third 1.5.0
@@ -239,6 +243,31 @@ refused() {
     GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@x repo_commit p v1.1.0
     ml publish p --index clone
     assert_exit 64
+}
+
+@test "publish: who was not the first to push begins from what is pushed" {
+    git clone -q i second
+    ml publish p --index second --url "$url"
+    assert_ok
+    git -C second push -q origin HEAD:new
+    git -C i checkout -q new
+    git -C clone branch -q -u origin/main
+    plugin_make p math 1.1.0
+    repo_commit p v1.1.0
+    ml publish p --index clone --url "$url"
+    assert_ok
+    git -C clone fetch -q
+    git -C clone branch -q -u origin/new
+    ! git -C clone rebase -q
+    ml publish p --index clone --url "$url"
+    assert_exit 65
+    assert_stderr_has "End it (--abort), begin from what is pushed (git fetch, git reset --hard @{upstream}), and run"
+    git -C clone rebase --abort
+    git -C clone fetch -q
+    git -C clone reset -q --hard '@{upstream}'
+    ml publish p --index clone
+    assert_ok
+    assert_equal "$(file_of math | jq -r '.versions|map(.version)|join(" ")')" "1.0.0 1.1.0"
 }
 
 @test "publish: to what is no clone of an index, or is not clean" {

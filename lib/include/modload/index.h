@@ -205,12 +205,13 @@ struct ml_release {
 
 /* Adds a version to the plugin's file in a clone and commits that. Returns 0; or -1, and nothing is
  * changed, but for what a full disk has left in the clone, which git tells of:
- * - ML_CONFIG: something is missing in the manifest
+ * - ML_CONFIG: something is missing in the manifest ("incomplete"), or is no line of text, or too
+ *   long for one ("bad_text")
  * - ML_REFUSED: "published": this version is; "name_taken": a plugin has a name that looks alike;
  *   "other_path": its versions are in another directory of the repository
  * - ML_USAGE: "no_author", "no_url": that has to be said
  * - ML_DATA: "not_an_index"; "dirty_clone": the file has changes that are not committed;
- *   "bad_index": the plugin's texts are too long, or not for a terminal
+ *   "bad_index": what it has there cannot be read, or a URL or a tag cannot be written there
  * - ML_NO_INPUT: no such clone
  * - ML_IO, ML_LIMIT, ML_CANT_CREATE */
 int ml_index_publish(const struct ml_release *release, const struct ml_index_commit *how,
