@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -128,6 +129,21 @@ static int json_check(const struct pack *p)
                                  "plugins of it, or export it");
 }
 
+/* Where it came from, and not what is followed here, which may be an index of one's own. */
+static int origin_reduce(char origin[PACK_ORIGIN_SIZE], struct ml_error *err)
+{
+    struct ml_origin o;
+    if (ml_origin_parse(origin, &o, NULL) < 0)
+        return 0;
+    *o.ref = *o.index = *o.name = '\0';
+    AUTO_FREE char *text = ml_origin_format(&o);
+    ml_origin_done(&o);
+    if (text == NULL)
+        return ml_error_memory(err);
+    snprintf(origin, PACK_ORIGIN_SIZE, "%s", text); /* no longer than it was */
+    return 0;
+}
+
 static int head_fill(struct pack *p, struct ml_ctx *ctx, const struct ml_key *key)
 {
     const struct build *b = &p->check->record.build;
@@ -135,6 +151,8 @@ static int head_fill(struct pack *p, struct ml_ctx *ctx, const struct ml_key *ke
         return -1;
     memmove(p->head.origin, ml_origin_claim(p->head.origin),
             strlen(ml_origin_claim(p->head.origin)) + 1);
+    if (origin_reduce(p->head.origin, p->err) < 0)
+        return -1;
     if (!pack_origin_travels(p->head.origin))
         *p->head.origin = '\0';
     snprintf(p->head.name, sizeof p->head.name, "%s", b->name);

@@ -394,6 +394,14 @@ foreign() {
     modload pack q -o again
     unpacked again
     assert_equal "$(jq -r .origin inside/pack.json)" null
+    commit=0123456789012345678901234567890123456789 # what is followed here stays here
+    unpacked p.pack
+    sed -i "s|}]}\$|}],\"origin\":\"git+https://example.org/p?path=a\&ref=^1\&tag=v1\&index=mine\&name=p#$commit\"}|" inside/pack.json
+    packed
+    modload register --name r "$(modload uuid)" bad 3>&- 2>/dev/null
+    modload pack r -o again
+    unpacked again
+    assert_equal "$(jq -r .origin inside/pack.json)" "git+https://example.org/p?path=a&tag=v1#$commit"
     for origin in /home/me file:///home/me 'a\nb' 7 ''; do
         unpacked p.pack
         sed -i "s|}]}\$|}],\"origin\":\"${origin//\\/\\\\}\"}|" inside/pack.json
