@@ -82,8 +82,8 @@ static int lock_take(struct cache *cache, int64_t wait_ms, int cancel_fd, struct
         return ml_error_set(err, ML_SIGNAL + SIGINT, "cancelled", "it was cancelled");
     if (errno != EWOULDBLOCK)
         return ml_error_errno(err, 0, errno, "cannot lock '%s'", name);
-    ml_error_set(err, ML_BUSY, NULL, "another modload is fetching it");
-    return ml_error_hint(err, "try again, or wait longer: --wait 10m");
+    ml_error_set(err, ML_BUSY, NULL, "another modload is fetching it, and has not come to an end");
+    return ml_error_hint(err, "try again when it has");
 }
 
 static int dir_make(const struct cache *cache, struct ml_error *err)

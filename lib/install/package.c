@@ -192,6 +192,7 @@ static void tell_progress(const struct fetch_progress *now, void *arg)
 void package_order(const struct ml_package_request *request, const struct source *source,
                    struct fetch_request *ret)
 {
+    static const struct fetch_limits usual = FETCH_LIMITS_INIT;
     *ret = (struct fetch_request)FETCH_REQUEST_INIT;
     ret->source = source;
     ret->subdir = request->path;
@@ -199,7 +200,7 @@ void package_order(const struct ml_package_request *request, const struct source
     ret->cache = request->cache;
     ret->mirror = request->mirror;
     ret->since = request->commit && *request->commit ? NULL : request->since;
-    ret->wait_ms = INT_MAX;
+    ret->wait_ms = request->timeout_ms > 0 ? request->timeout_ms : usual.time_ms;
     ret->cancel_fd = request->cancel_fd;
     ret->deadline_ms = request->timeout_ms > 0 ? clock_ms() + request->timeout_ms : -1;
     ret->progress = request->progress ? tell_progress : NULL;

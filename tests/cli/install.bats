@@ -414,6 +414,17 @@ long double half(long double x) { return x / 2; }'
     untouched
 }
 
+@test "install: another fetch of the same repository is not waited for without end" {
+    ml install --dry-run ./calc
+    assert_ok
+    exec {held}<"$(echo "$HOME"/.cache/modload/git/*.lock)"
+    flock "$held"
+    ml install --dry-run --fetch-timeout 200ms ./calc
+    exec {held}<&-
+    assert_exit 75
+    assert_stderr_has "another modload is fetching it, and has not come to an end"
+}
+
 @test "install: what is hostile is refused whole: links, .git, names that are options, transports, secrets" {
     (cd calc && ln -s /etc/passwd src/link && git add -A && git commit -q -m link)
     ml install --yes ./calc

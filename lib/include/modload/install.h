@@ -121,7 +121,8 @@ struct ml_package_request {
     const char *since;
     /* The index that says so, and the plugin's name there, for the origin; null: none does. */
     const char *index, *name;
-    /* In milliseconds, beside the limits that every fetch has; 0: none. */
+    /* In milliseconds, beside the limits that every fetch has; 0: none. Another fetch of the same
+     * repository is waited for as long, 0: for 10 minutes. */
     int64_t timeout_ms;
     /* When it becomes readable it is given up; -1: nothing does. It is not read. */
     int cancel_fd;
