@@ -279,6 +279,15 @@ static int said_beforehand(struct invocation *in, const struct incoming *list, s
     return in->err.status;
 }
 
+/* A person takes his time, and meanwhile an editor may write. */
+static int unchanged_check(struct invocation *in, const struct incoming *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ml_package_unchanged(list[i].job.package, &in->err) < 0)
+            return failed(in);
+    return 0;
+}
+
 int incoming_agree(struct invocation *in, const struct incoming *list, size_t n)
 {
     const struct incoming *first = NULL;
@@ -296,7 +305,7 @@ int incoming_agree(struct invocation *in, const struct incoming *list, size_t n)
     int yes = incoming_ask(in, asking_question(list, n, unknown > 1));
     if (yes < 0)
         return failed_or_signalled(in);
-    return yes ? 0 : not_agreed(in, list, n, first, unknown);
+    return yes ? unchanged_check(in, list, n) : not_agreed(in, list, n, first, unknown);
 }
 
 /* ---- building and testing ---- */

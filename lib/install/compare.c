@@ -1,8 +1,12 @@
-/* What changed between two packages: both lists of files are in order. */
+/* What changed between two packages, whose lists of files are in order; and in one, since it was
+ * looked at. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/scope.h"
 #include "install/package.h"
 
 /* Negative, zero, positive: which of the two lists has the next path. */
@@ -34,4 +38,22 @@ int ml_package_compare(const struct ml_package *earlier, const struct ml_package
     *ret = list;
     *n = found;
     return 0;
+}
+
+int ml_package_unchanged(const struct ml_package *package, struct ml_error *err)
+{
+    if (package->stage.store != NULL)
+        return 0;
+    struct ml_package now = {.label = package->label, .stage.fd = -1};
+    AUTO_CLOSE int dirfd = open(package->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dirfd < 0)
+        return ml_error_errno(err, 0, errno, "cannot read '%s'", package->dir);
+    int status = package_look(&now, dirfd, package->label, err);
+    if (status == 0 && strcmp(now.info.digest, package->info.digest) != 0) {
+        status = ml_error_set(err, ML_BUSY, "source_changed", "'%s' was changed after it was shown",
+                              package->dir);
+        ml_error_hint(err, "nothing was built: have it shown again");
+    }
+    arena_free(&now.a);
+    return status;
 }

@@ -136,6 +136,24 @@ int twice(int x) { return 2 * x; }'
     untouched
 }
 
+@test "install: a directory that is changed between the question and the answer is not built" {
+    cp -r calc plain
+    rm -rf plain/.git
+    mkfifo keys
+    script -qefc "modload install ./plain; echo status \$?" said <keys >/dev/null 3>&- &
+    exec 8>keys
+    within grep -qs '\[y/N\]' said
+    echo 'int more(void) { return 1; }' >>plain/src/calc.c
+    echo y >&8
+    exec 8>&-
+    wait $! || :
+    grep -q "'$PWD/plain' was changed after it was shown" said
+    grep -q 'status 75' said
+    untouched
+    answered y "modload install ./plain; echo status \$?"
+    grep -q 'status 0' said
+}
+
 @test "install: a ref is a branch, a tag, a commit or a range of versions" {
     git -C calc branch old
     plugin_commit calc 1.2.0

@@ -232,6 +232,11 @@ struct ml_package_change {
 int ml_package_compare(const struct ml_package *earlier, const struct ml_package *later,
                        struct ml_package_change **ret, size_t *n, struct ml_error *err);
 
+/* Whether a package still is what it was when it was looked at. What was fetched is; a directory of
+ * the user's own is built where it is, and may have been changed. Reads its files again. Returns 0;
+ * or -1 and ML_BUSY "source_changed", or the errors of ml_package_fetch(). */
+int ml_package_unchanged(const struct ml_package *package, struct ml_error *err);
+
 /* ==== versions that there are ==== */
 
 /* The refs that a repository has now. */
