@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/scope.h"
+#include "base/shell-word.h"
 #include "cmd/incoming.h"
 
 enum { WORDS_MAX = 300 };
@@ -109,31 +110,13 @@ const char *asking_question(const struct incoming *list, size_t n, bool many)
     return many ? "Install them?" : "Install it?";
 }
 
-/* A word as a shell takes it. */
-static void put_word(struct buf *out, const char *text)
-{
-    bool plain = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                              ":=/._+@%,-") == strlen(text);
-    if (plain) {
-        buf_str(out, text);
-        return;
-    }
-    buf_char(out, '\'');
-    for (; *text != '\0'; text++)
-        if (*text == '\'')
-            buf_str(out, "'\\''");
-        else
-            buf_char(out, *text);
-    buf_char(out, '\'');
-}
-
 /* The options that agree to them; of more than fit into a hint, how they are written. */
 static void put_options(struct buf *out, const char *const *list, size_t n)
 {
     BUF_AUTO words = BUF_INIT;
     for (size_t i = 0; i < n; i++) {
         buf_str(&words, " --accept ");
-        put_word(&words, list[i]);
+        shell_word(&words, list[i]);
     }
     buf_str(out, words.len <= WORDS_MAX ? buf_text(&words)
                                         : " --accept CAPABILITY for each that is new");

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/scope.h"
+#include "base/shell-word.h"
 #include "cmd/incoming.h"
 #include "cmd/progress.h"
 #include "modload/sync.h"
@@ -283,6 +284,8 @@ static int others_check(struct syncing *s)
     const struct ml_sync_plugin *p;
     struct invocation *in = s->in;
     BUF_AUTO text = BUF_INIT;
+    BUF_AUTO dir = BUF_INIT;
+    shell_word(&dir, s->request.dir);
     if (!s->request.frozen || s->request.look_only || option_given(in, "yes"))
         return 0;
     for (size_t i = 0; (p = ml_sync_plugin(s->sync, i)) != NULL; i++) {
@@ -293,8 +296,8 @@ static int others_check(struct syncing *s)
                      p->uuid, other_text(p, &text));
         ml_error_hint(&in->err,
                       "to replace that entry all the same add --yes; to keep it give "
-                      "'%s' another \"uuid\" in the project, and run modload sync",
-                      p->name);
+                      "'%s' another \"uuid\" in the project, and run modload sync %s",
+                      p->name, buf_text(&dir));
         failures_add(&s->failures, in);
     }
     return failures_end(&s->failures, in);

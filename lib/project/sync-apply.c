@@ -52,8 +52,10 @@ static int other_bundle(struct ml_sync *s, const struct ml_sync_plugin *told, co
     ml_error_set(&why, ML_REFUSED, "other_bundle",
                  "its source is that of the lock, and became bundle '%s', not '%s'", told->bundle,
                  locked);
-    ml_error_hint(&why, "the compiler or the system's headers are others than when it was locked: "
-                        "to lock what they make now, run: modload sync");
+    ml_error_hint(&why,
+                  "the compiler or the system's headers are others than when it was locked: "
+                  "to lock what they make now, run: %s",
+                  s->again);
     return sync_failed(s, told->name, &why, err);
 }
 
@@ -175,7 +177,7 @@ static int lock_undo(struct ml_sync *s, struct ml_error *err)
         return -1;
     s->wrote_lock = false;
     if (lock_put_back(s->dirfd, s->lock_label, s->has_lock ? &s->old : NULL, &why) < 0)
-        ml_error_hint(err, "%s: it is ahead of the registry; run modload sync again", why.message);
+        ml_error_hint(err, "%s: it is ahead of the registry; run %s again", why.message, s->again);
     return -1;
 }
 
@@ -234,8 +236,9 @@ static int not_registered(struct ml_sync *s, const struct changes *c, size_t bad
         ml_error_hint(why,
                       "nothing was changed; take that entry out (modload unregister), or "
                       "%sgive the plugin another name in the project",
-                      s->plan.n_gone > 0 && !s->request.prune ? "run modload sync --prune, or "
-                                                              : "");
+                      s->plan.n_gone > 0 && !s->request.prune
+                          ? arena_fmt(&s->a, "run %s --prune, or ", s->again)
+                          : "");
     if (bad < c->n)
         return sync_failed(s, c->plugin[bad], why, err);
     if (err != NULL)

@@ -311,16 +311,16 @@ bool sync_plan_is_done(const struct sync_plan *plan)
 }
 
 int sync_plan_frozen(const struct sync_plan *plan, const char *label, bool has_lock,
-                     struct ml_error *err)
+                     const char *again, struct ml_error *err)
 {
     BUF_AUTO text = BUF_INIT;
     if (!has_lock && plan->n > 0) {
         ml_error_set(err, ML_CONFIG, "no_lock", "there is no '%s'", label);
-        return ml_error_hint(err, "make it, and keep it with the project: modload sync");
+        return ml_error_hint(err, "make it, and keep it with the project: %s", again);
     }
     if (differences(plan, &text) == 0)
         return 0;
     ml_error_set(err, ML_CONFIG, "lock_differs", "%s: the project asks for something else: %s",
                  label, buf_text(&text));
-    return ml_error_hint(err, "bring it up to date, and keep it with the project: modload sync");
+    return ml_error_hint(err, "bring it up to date, and keep it with the project: %s", again);
 }

@@ -74,8 +74,9 @@ int sync_item_registered(struct arena *a, struct ml_ctx *ctx, struct sync_item *
 bool sync_plan_is_done(const struct sync_plan *plan);
 
 /* Whether the lock may stay as it is, but for what it says of platforms. 0; -1 and ML_CONFIG,
- * "lock_differs", with the plugins that differ and what in them does. `has_lock`: there is one. */
+ * "lock_differs", with the plugins that differ and what in them does. `has_lock`: there is one.
+ * `again`: how a sync of this project is typed. */
 int sync_plan_frozen(const struct sync_plan *plan, const char *label, bool has_lock,
-                     struct ml_error *err);
+                     const char *again, struct ml_error *err);
 
 #endif

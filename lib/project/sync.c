@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/scope.h"
+#include "base/shell-word.h"
 #include "project/field.h"
 
 /* ---- beginning and end ---- */
@@ -54,7 +56,12 @@ static int directory_open(struct ml_sync *s, struct ml_error *err)
         return ml_error_errno(err, 0, errno, "cannot open the directory '%s'", dir);
     s->input.label = here ? PROJECT_FILE : arena_fmt(&s->a, "%s/%s", dir, PROJECT_FILE);
     s->lock_label = here ? LOCK_FILE : arena_fmt(&s->a, "%s/%s", dir, LOCK_FILE);
-    return s->a.failed ? ml_error_memory(err) : 0;
+    BUF_AUTO again = BUF_INIT;
+    buf_str(&again, here ? "modload sync" : "modload sync ");
+    if (!here)
+        shell_word(&again, dir);
+    s->again = arena_str(&s->a, buf_text(&again));
+    return s->a.failed || again.failed ? ml_error_memory(err) : 0;
 }
 
 static int look(struct ml_sync *s, struct ml_error *err)
@@ -69,7 +76,8 @@ static int look(struct ml_sync *s, struct ml_error *err)
     s->has_lock = there > 0;
     if (sync_plan_make(&s->a, s->ctx, input, &s->plan, err) < 0)
         return -1;
-    return s->request.frozen ? sync_plan_frozen(&s->plan, s->lock_label, s->has_lock, err) : 0;
+    return s->request.frozen ? sync_plan_frozen(&s->plan, s->lock_label, s->has_lock, s->again, err)
+                             : 0;
 }
 
 /* ---- what is told ---- */
@@ -282,7 +290,7 @@ static int not_agreed(struct ml_sync *s, const struct ml_sync_plugin *told, stru
     struct ml_error why = ML_ERROR_INIT;
     ml_error_set(&why, ML_REFUSED, "not_agreed", "it asks for '%s', which '%s' does not agree to",
                  told->more[0], s->lock_label);
-    ml_error_hint(&why, "look at it, and agree to it: modload sync");
+    ml_error_hint(&why, "look at it, and agree to it: %s", s->again);
     return sync_failed(s, told->name, &why, err);
 }
 
@@ -303,9 +311,9 @@ static void anew_hint(const struct ml_sync *s, const struct sync_item *item, str
     ml_error_hint(
         err,
         "ask its author; to take what is there now: %s%s%sremove its block from '%s', and "
-        "run modload sync",
+        "run %s",
         given ? "" : "give it \"uuid\": \"", given ? "" : item->block.uuid,
-        given ? "" : "\" in the project, ", s->lock_label);
+        given ? "" : "\" in the project, ", s->lock_label, s->again);
 }
 
 static int moved(struct ml_sync *s, const struct sync_item *item,

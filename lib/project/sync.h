@@ -11,7 +11,8 @@ struct ml_sync {
     struct ml_sync_request request;
     int dirfd; /* the project's directory */
     const char *lock_label;
-    struct buf old; /* the bytes of the lock's file */
+    const char *again; /* how it is typed: "modload sync DIR" */
+    struct buf old;    /* the bytes of the lock's file */
     bool has_lock, wrote_lock;
     struct sync_input input;
     struct sync_plan plan;

@@ -315,7 +315,7 @@ mine() {
         CC=$PWD/nowhere ml sync p --frozen
         assert_exit 77
         assert_stderr_has "modload: one: the entry that has its UUID came from elsewhere: $uuid is 'mine' 7.0.0 ($(modload lookup mine)) from git+"
-        assert_stderr_has "  hint: to replace that entry all the same add --yes; to keep it give 'one' another \"uuid\" in the project, and run modload sync"
+        assert_stderr_has "  hint: to replace that entry all the same add --yes; to keep it give 'one' another \"uuid\" in the project, and run modload sync p"
         unchanged
     done
     ml sync p --dry-run --json
@@ -378,14 +378,14 @@ mine() {
     ml sync p --frozen
     assert_exit 78
     assert_stderr "modload: there is no 'p/modload.lock'
-  hint: make it, and keep it with the project: modload sync"
+  hint: make it, and keep it with the project: modload sync p"
     modload sync p --yes 3>&-
     remember
     project one "$(from one), \"version\": \"^1.0\"" three "$(from two)"
     ml sync p --frozen --yes
     assert_exit 78
     assert_stderr "modload: p/modload.lock: the project asks for something else: 'one' has another 'version', 'three' is not in it, 'two' is in it and not in the project
-  hint: bring it up to date, and keep it with the project: modload sync"
+  hint: bring it up to date, and keep it with the project: modload sync p"
     unchanged
 }
 
@@ -491,7 +491,7 @@ taken_anew() {
     ml sync p -u '*' --yes
     assert_exit 77
     assert_stderr_has "modload: two: cannot fetch '$PWD/repos/two': 'main' was rewritten: it was at ${was:0:12}, and now is at ${now:0:12}, which does not come after that"
-    assert_stderr_has "now: give it \"uuid\": \"$uuid\" in the project, remove its block from 'p/modload.lock', and run modload sync"
+    assert_stderr_has "now: give it \"uuid\": \"$uuid\" in the project, remove its block from 'p/modload.lock', and run modload sync p"
     unchanged
     project one "$(from one), \"version\": \"^1\"" two "$(from two), \"ref\": \"main\", \"path\": \"sub\""
     ml sync p --yes # another directory of the same branch
@@ -760,7 +760,7 @@ X
     ml sync p
     assert_exit 65
     assert_stderr_has "modload: one: the name 'one' belongs to $old"
-    assert_stderr_has "run modload sync --prune"
+    assert_stderr_has "run modload sync p --prune"
     unchanged
     ml sync p --prune
     assert_ok
