@@ -312,7 +312,10 @@ static int name_take(git_repository *repo, const char *ref, struct fetch_result 
 static int head_take(git_repository *repo, struct fetch_result *ret, struct ml_error *err)
 {
     git_reference *head;
-    if (git_repository_head(&head, repo) < 0) {
+    int status = git_repository_head(&head, repo);
+    if (status < 0 && status != GIT_EUNBORNBRANCH && status != GIT_ENOTFOUND)
+        return object_unreadable(err, "HEAD");
+    if (status < 0) {
         ml_error_set(err, ML_NO_INPUT, "no_such_ref",
                      "it is empty, or names no branch of its own (HEAD)");
         return ml_error_hint(err, "name a branch, a tag or a commit behind an @");
