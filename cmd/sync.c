@@ -140,6 +140,17 @@ static void put_json(const struct syncing *s)
     json_close(j, '}');
 }
 
+/* What --prune has taken out, or with --dry-run would. */
+static bool is_pruned(const struct syncing *s, const struct ml_sync_plugin *p)
+{
+    struct ml_key key;
+    struct ml_entry entry;
+    if (p->state != ML_SYNC_GONE || !s->request.look_only || !s->request.prune)
+        return p->unregistered;
+    return p->other == NULL && ml_key_from_uuid(p->uuid, &key, NULL) == 0 &&
+           ml_entry_read(s->in->ctx, &key, &entry, NULL) == 0;
+}
+
 /* A line for each that is not as it was: key, name, bundle, version, what became of it. */
 static void put_text(const struct syncing *s)
 {
@@ -148,7 +159,7 @@ static void put_text(const struct syncing *s)
         bool gone = p->state == ML_SYNC_GONE;
         const char *commit = gone ? p->commit_before : p->commit;
         const char *release = gone ? p->release_before : p->release;
-        if (p->state == ML_SYNC_SAME || (gone && !p->unregistered))
+        if (p->state == ML_SYNC_SAME || (gone && !is_pruned(s, p)))
             continue;
         buf_fmt(&s->in->text, "%s  %s  %s  ", p->uuid, p->name, *p->bundle ? p->bundle : "-");
         if (*release != '\0')
@@ -189,11 +200,16 @@ static void tell_gone(const struct syncing *s)
 static void tell_workers(const struct syncing *s)
 {
     const struct ml_sync_plugin *p;
+    struct ml_worker_status worker;
     struct ml_key key;
-    for (size_t i = 0; (p = ml_sync_plugin(s->sync, i)) != NULL; i++)
-        if (p->state != ML_SYNC_SAME && p->state != ML_SYNC_GONE &&
-            ml_key_from_uuid(p->uuid, &key, NULL) == 0)
+    for (size_t i = 0; (p = ml_sync_plugin(s->sync, i)) != NULL; i++) {
+        if (p->state == ML_SYNC_SAME || ml_key_from_uuid(p->uuid, &key, NULL) < 0)
+            continue;
+        if (p->state != ML_SYNC_GONE)
             tell_worker(s->in, &key, p->bundle, p->name);
+        else if (p->unregistered && ml_worker_query(s->in->ctx, &key, &worker, NULL) > 0)
+            note("'%s' is taken out, and its worker goes on: modload release %s", p->name, p->uuid);
+    }
 }
 
 static int answer(const struct syncing *s)

@@ -724,6 +724,26 @@ X
     assert_equal "$(locked two uuid)" null
 }
 
+@test "sync: --prune --dry-run says what would be taken out, and --prune that its worker goes on" {
+    synced
+    id=$(locked one uuid)
+    modload load one
+    remember
+    project two "$(from two), \"ref\": \"main\""
+    ml sync p --prune --dry-run
+    assert_ok
+    assert_stdout_has "$id  one  -  1.0.0  gone"
+    assert_equal "$(state)" "$before"
+    ml sync p --prune
+    assert_ok
+    assert_stdout_has "$id  one  -  1.0.0  gone"
+    assert_stderr_has "modload: 'one' is taken out, and its worker goes on: modload release $id"
+    ml release "$id"
+    assert_ok
+    ml sync p --prune --dry-run
+    assert_no_stdout
+}
+
 @test "sync: --prune leaves what only has the UUID of what is named no more" {
     synced
     project one "$(from one), \"version\": \"^1\""
