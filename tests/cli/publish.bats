@@ -44,7 +44,7 @@ refused() {
         "1.0.0|v1.0.0|$(git -C p rev-parse v1.0.0)|$(git -C p rev-parse 'v1.0.0^{tree}')|"
     git -C p restore .
     sum=$(cd p && find . -path ./.git -prune -o -type f -print | sed 's:^\./::' | LC_ALL=C sort | xargs sha256sum |
-        sha256sum | cut -d ' ' -f 1 | xxd -r -p | base64)
+        openssl dgst -sha256 -binary | base64)
     assert_equal "$(file_of math | jq -r '.versions[0].source')" "h1:$sum"
     # one commit, by whom the environment says, of this file alone, which git finds unchanged
     assert_equal "$(git -C clone log -1 --format='%an <%ae> %cn %s' --name-only | tr '\n' '|')" \
