@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -448,6 +449,17 @@ int source_parse(const char *text, struct source *ret, struct ml_error *err)
         return -1;
     *ret = source;
     return 0;
+}
+
+/* RFC 8089 section 2. */
+void source_file_url(const char *path, char ret[SOURCE_FILE_URL_MAX])
+{
+    size_t n = (size_t)sprintf(ret, "file://");
+    for (const unsigned char *p = (const unsigned char *)path; *p != '\0'; p++) {
+        bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+                     (*p >= '0' && *p <= '9') || strchr("/._~-+:=,", *p) != NULL;
+        n += (size_t)sprintf(ret + n, plain ? "%c" : "%%%02X", *p);
+    }
 }
 
 int source_subdir_check(const char *path, struct ml_error *err)

@@ -23,6 +23,9 @@ enum source_ref {
     SOURCE_REF_RANGE, /* versions, over tags (base/semver.h); one version alone is a name */
 };
 
+/* Each byte of a path may be three of its URL. */
+#define SOURCE_FILE_URL_MAX (3 * SOURCE_URL_MAX + sizeof "file://")
+
 struct source {
     enum source_kind kind;
     /* One spelling for what is the same: scheme and host in small letters, no port that is the
@@ -48,5 +51,8 @@ int source_ref_parse(const char *text, struct source *ret, struct ml_error *err)
 /* The same for a directory in a repository: relative, of plain names, without a slash at its end.
  * 0; -1 and ML_DATA, "bad_path". */
 int source_subdir_check(const char *path, struct ml_error *err);
+
+/* Makes the file:// URL of an absolute path, which is shorter than SOURCE_URL_MAX. */
+void source_file_url(const char *path, char ret[SOURCE_FILE_URL_MAX]);
 
 #endif

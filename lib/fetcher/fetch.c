@@ -167,8 +167,14 @@ static int remote_fetch(git_repository *repo, const struct fetch_order *order, s
 {
     struct transfer t = {.auth = {.order = order, .source = &order->source},
                          .bytes_max = order->limits.pack_bytes};
+    const char *url = order->source.url;
+    char local[SOURCE_FILE_URL_MAX];
     git_remote *remote;
-    if (git_remote_create_anonymous(&remote, repo, order->source.url) < 0)
+    if (order->source.kind >= SOURCE_FILE) { /* a path with a colon would be host:path */
+        source_file_url(url, local);
+        url = local;
+    }
+    if (git_remote_create_anonymous(&remote, repo, url) < 0)
         return bad_cache(err, "cannot use the cache");
     int status = transfer(repo, remote, &t, err);
     git_remote_free(remote);

@@ -35,17 +35,6 @@ static bool is_repository(const char *path)
     return true;
 }
 
-/* RFC 8089 section 2, for a path that is there. */
-static void url_of_path(const char *path, char *url)
-{
-    size_t n = (size_t)sprintf(url, "file://");
-    for (const unsigned char *p = (const unsigned char *)path; *p != '\0'; p++) {
-        bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
-                     (*p >= '0' && *p <= '9') || strchr("/._~-+:=,", *p) != NULL;
-        n += (size_t)sprintf(url + n, plain ? "%c" : "%%%02X", *p);
-    }
-}
-
 static int no_ref(const struct package_plan *plan, struct ml_error *err)
 {
     ml_error_set(err, ML_DATA, "bad_ref", "'%s' is no git repository: it has no branches and tags",
@@ -79,7 +68,8 @@ static int local_plan(const struct ml_package_request *request, struct package_p
     struct stat st;
     AUTO_FREE char *real = realpath(plan->source.url, NULL);
     if (real == NULL && errno == ENOENT && request->mirror && *plan->source.url == '/') {
-        url_of_path(plan->source.url, plan->url); /* by the name that it had when it was there */
+        source_file_url(plan->source.url,
+                        plan->url); /* by the name that it had when it was there */
         return 0;
     }
     if (real == NULL && errno == ENOENT) {
@@ -92,7 +82,7 @@ static int local_plan(const struct ml_package_request *request, struct package_p
     strcpy(plan->source.url, real);
     strcpy(plan->url, real);
     if (S_ISDIR(st.st_mode) && (plan->source.kind == SOURCE_FILE || is_repository(real))) {
-        url_of_path(real, plan->url);
+        source_file_url(real, plan->url);
         return 0;
     }
     plan->kind = S_ISDIR(st.st_mode) ? PACKAGE_DIRECTORY : PACKAGE_ARCHIVE;

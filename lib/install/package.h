@@ -28,9 +28,8 @@ struct ml_package {
 enum package_kind { PACKAGE_GIT, PACKAGE_ARCHIVE, PACKAGE_DIRECTORY };
 struct package_plan {
     enum package_kind kind;
-    struct source source; /* of a git repository of this machine, its real path */
-    char url[3 * SOURCE_URL_MAX +
-             sizeof "file://"]; /* the one spelling of it; else an absolute path */
+    struct source source;          /* of a git repository of this machine, its real path */
+    char url[SOURCE_FILE_URL_MAX]; /* the one spelling of it; else an absolute path */
 };
 
 /* Reads what a request asks for, and looks at what there is on this machine. 0; -1 and the errors

@@ -432,6 +432,18 @@ long double half(long double x) { return x / 2; }'
     untouched
 }
 
+@test "install: a path is a path, whatever is in its name" {
+    mkdir me@127.0.0.1:x
+    for path in me@127.0.0.1:x/calc 127.0.0.1:calc 'a b' 'a%41#?'; do
+        mv calc "$path"
+        for source in "./$path@" "file://$PWD/$(printf %s "$path" | jq -Rr @uri)@"; do
+            ml install --yes --as "$(modload uuid)" "$source"
+            assert_ok
+        done
+        mv "$path" calc
+    done
+}
+
 @test "install: another fetch of the same repository is not waited for without end" {
     ml install --dry-run ./calc
     assert_ok
