@@ -153,6 +153,12 @@ static bool is_optional(const char *key)
     return false;
 }
 
+/* As a fetch reads a version off a tag: project/sync.c writes what that says. */
+static bool is_release_of(const char *release, const char *tag)
+{
+    return strcmp(tag + (*tag == 'v' || *tag == 'V'), release) == 0;
+}
+
 static int block_check(struct reader *r, const struct lock_plugin *p, const bool seen[N_ROWS])
 {
     for (size_t i = 0; i < N_ROWS; i++)
@@ -165,6 +171,8 @@ static int block_check(struct reader *r, const struct lock_plugin *p, const bool
         return incomplete(r, p->name, "it has key 'version' without keys 'tag' and 'release'");
     if (p->release != NULL && p->tag == NULL)
         return incomplete(r, p->name, "it has key 'release' without key 'tag'");
+    if (p->release != NULL && !is_release_of(p->release, p->tag))
+        return incomplete(r, p->name, "keys 'tag' and 'release' are of two versions");
     return 0;
 }
 
@@ -254,6 +262,18 @@ static int keys_check(struct reader *r, const cJSON *tree)
     return 0;
 }
 
+static int tree_read(struct reader *r, const char *text, size_t n, struct lock *ret)
+{
+    CJSON_AUTO *tree = strict_parse(text, n, r->label, r->err);
+    if (tree == NULL)
+        return -1;
+    if (!cJSON_IsObject(tree))
+        return ml_error_set(r->err, ML_CONFIG, NULL, "%s: not a JSON object", r->label);
+    if (version_check(r, tree) < 0 || keys_check(r, tree) < 0)
+        return -1;
+    return blocks_read(r, cJSON_GetObjectItemCaseSensitive(tree, "plugins"), ret);
+}
+
 int lock_parse(struct arena *a, const char *label, const char *text, size_t n, struct lock *ret,
                struct ml_error *err)
 {
@@ -263,13 +283,10 @@ int lock_parse(struct arena *a, const char *label, const char *text, size_t n, s
             "take either side whole (git checkout --ours, or --theirs), then run: modload sync",
             err) < 0)
         return -1;
-    CJSON_AUTO *tree = strict_parse(text, n, label, err);
-    if (tree == NULL)
-        return -1;
-    if (!cJSON_IsObject(tree))
-        return ml_error_set(err, ML_CONFIG, NULL, "%s: not a JSON object", label);
-    if (version_check(&r, tree) < 0 || keys_check(&r, tree) < 0 ||
-        blocks_read(&r, cJSON_GetObjectItemCaseSensitive(tree, "plugins"), ret) < 0)
-        return -1;
-    return a->failed ? ml_error_memory(err) : 0;
+    if (tree_read(&r, text, n, ret) == 0)
+        return a->failed ? ml_error_memory(err) : 0;
+    if (err != NULL && *err->hint == '\0' && err->status == ML_CONFIG)
+        ml_error_hint(err, "it is not for editing: have it as it was (git checkout), or take the "
+                           "plugin's block out and run: modload sync");
+    return -1;
 }

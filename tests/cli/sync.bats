@@ -351,6 +351,7 @@ mine() {
         '.plugins.one.commit = "x"' "plugin 'one': key 'commit' must be one of git's ids: 40 digits of 0-9a-f"
         'del(.plugins.two.tree)' "plugin 'two': key 'tree' is missing"
         '.plugins.one.commit_id = "x"' "plugin 'one': unknown key 'commit_id'"
+        '.plugins.one.release = "1.5.0"' "plugin 'one': keys 'tag' and 'release' are of two versions"
         '.version = 2' "a later modload has written it: it has version 2, and this one knows 1"
     )
     for ((i = 0; i < ${#cases[@]}; i += 2)); do
@@ -362,6 +363,10 @@ mine() {
         assert_stderr_has "modload: p/modload.lock: ${cases[i + 1]}"
         unchanged
     done
+    echo "$lock" >p/modload.lock
+    relock 'del(.plugins.two.tree)'
+    ml sync p --yes
+    assert_stderr_has "  hint: it is not for editing: have it as it was"
     sed '3i <<<<<<< HEAD' <<<"$lock" >p/modload.lock
     ml sync p --yes
     assert_exit 78
