@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "modload/modload.h"
 
-enum { DEFAULT_TIMEOUT_MS = 5000, DEFAULT_WAIT_MS = 10000, OPTIONS_MAX = 64 };
+enum { DEFAULT_TIMEOUT_MS = 5000, DEFAULT_WAIT_MS = 10000, OPTIONS_MAX = 128 };
 
 struct command_option {
     char letter;       /* 0: none */
