@@ -151,6 +151,7 @@ static int before_fetch(struct invocation *in, struct incoming *i)
     request.submodules = origin.submodules;
     request.commit = origin.commit;
     request.tag = request.tree = request.digest = NULL;
+    request.index = request.name = request.version = NULL;
     request.offline = true;
     request.progress = NULL;
     if (now->git && strcmp(now->commit, origin.commit) != 0 &&

@@ -101,6 +101,7 @@ static int find_by_name(struct invocation *in, const char *name, char ref[REF_SI
     request->digest = found->source;
     request->index = found->index;
     request->name = found->name;
+    request->version = found->version;
     return 0;
 }
 

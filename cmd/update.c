@@ -60,6 +60,7 @@ static void incoming_set(struct incoming *one, const struct origins *o, size_t i
     one->job.request.digest = e->found->source;
     one->job.request.index = e->found->index;
     one->job.request.name = e->found->name;
+    one->job.request.version = e->found->version;
 }
 
 /* A repository says nothing of what is retired, and a plugin's name and version are known when it

@@ -276,10 +276,11 @@ static int fetch_pinned(struct fetch_request *order, const struct ml_package_req
     return 0;
 }
 
-static int other_source(const char *what, const char *locked, const char *got, struct ml_error *err)
+static int other_source(const struct ml_package_request *request, const char *what,
+                        const char *wanted, const char *got, struct ml_error *err)
 {
-    ml_error_set(err, ML_REFUSED, "other_source", "the %s is not that of the lock: %s, and not %s",
-                 what, got, locked);
+    ml_error_set(err, ML_REFUSED, "other_source", "the %s is not that of the %s: %s, and not %s",
+                 what, request->index != NULL ? "index" : "lock", got, wanted);
     return ml_error_hint(err, "nothing of it was built; whoever serves it may be lying");
 }
 
@@ -351,7 +352,7 @@ static int git_take(struct ml_package *p, const struct package_plan *plan,
     git_note(p, request, got);
     modules_note(p, modules);
     if (differs(request->tree, got->tree))
-        return other_source("tree", request->tree, got->tree, err);
+        return other_source(request, "tree", request->tree, got->tree, err);
     return package_look(p, dirfd, stem, err);
 }
 
@@ -466,7 +467,11 @@ int package_take(struct ml_package *p, const struct package_plan *plan,
     if (status < 0)
         return p->a.failed ? ml_error_memory(err) : -1;
     if (differs(request->digest, p->info.digest))
-        return other_source("source", request->digest, p->info.digest, err);
+        return other_source(request, "source", request->digest, p->info.digest, err);
+    if (differs(request->name, p->info.name))
+        return other_source(request, "name", request->name, p->info.name, err);
+    if (differs(request->version, p->info.version))
+        return other_source(request, "version", request->version, p->info.version, err);
     if (origin_note(p, request, err) < 0)
         return -1;
     return p->a.failed ? ml_error_memory(err) : 0;

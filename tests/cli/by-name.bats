@@ -103,6 +103,18 @@ retire() {
         modload index remove second
         rm -rf j
     done
+    for other in "other 2.0.0 name: math, and not other" "math 3.0.0 version: 2.0.0, and not 3.0.0"; do
+        read -r name version what why <<<"$other" # what is retired goes by these
+        index_make j second
+        index_plugin j "$name" "$version" -- ".git = \"file://$PWD/p\" |
+            .versions[0] = ($(jq -c '.versions[2]' clone/ma/th/math.json) | .version = \"$version\")"
+        modload index add j >/dev/null 2>&1
+        ml install "$name" --index second --yes
+        assert_exit 77
+        assert_stderr_has "the ${what%:} is not that of the index: $why"
+        modload index remove second
+        rm -rf j
+    done
     git -C p tag -f v2.0.0 v1.0.0
     ml install math --yes
     assert_exit 77

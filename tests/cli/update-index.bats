@@ -55,6 +55,7 @@ modload: nothing to update"
     ml update --yes
     assert_ok
     assert_stderr_has "math 1.6.0, by the index main: file://$PWD/p"
+    assert_stderr_has "  changed       1 file since"
     assert_equal "$(modload info math --json | jq -r .data.origin)" \
         "git+file://$PWD/p?ref=^1&tag=v1.6.0&index=main&name=math#$(git -C p rev-parse v1.6.0)"
     ml info math
@@ -99,7 +100,7 @@ modload: nothing to update"
     modload index add main >/dev/null 2>&1
     ml update --yes
     assert_exit 77
-    assert_stderr_has "the source is not that of the lock"
+    assert_stderr_has "the source is not that of the index"
     assert_equal "$(version math)" 1.0.0
 }
 

@@ -119,8 +119,10 @@ struct ml_package_request {
     /* Of a branch that is followed, where no `commit` is asked for: the commit that it led to
      * before. What it leads to now must be that, or come after it. Null or "": whatever it is. */
     const char *since;
-    /* The index that says so, and the plugin's name there, for the origin; null: none does. */
-    const char *index, *name;
+    /* The index that says so, for the origin, and the name and the version that it gives the
+     * plugin, whose manifest must give it the same: what is retired goes by them. Null: none does.
+     */
+    const char *index, *name, *version;
     /* In milliseconds, beside the limits that every fetch has; 0: none. Another fetch of the same
      * repository is waited for as long, 0: for 10 minutes. */
     int64_t timeout_ms;
