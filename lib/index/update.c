@@ -344,11 +344,11 @@ int ml_index_update(const char *name, const struct ml_index_fetch *how, struct m
     ARENA_AUTO a = ARENA_INIT;
     struct index_list list;
     struct ml_index index = {0};
-    if (index_list_read(&a, &list, err) < 0)
+    AUTO_CLOSE int dirfd = index_cache_open(err);
+    if (dirfd < 0 || lock_take(dirfd, how, err) < 0 || index_list_read(&a, &list, err) < 0)
         return -1;
     const struct index_item *item = index_list_find(&list, name, err);
-    AUTO_CLOSE int dirfd = item == NULL ? -1 : index_cache_open(err);
-    if (dirfd < 0 || lock_take(dirfd, how, err) < 0)
+    if (item == NULL)
         return -1;
     snprintf(index.name, sizeof index.name, "%s", item->name);
     snprintf(index.url, sizeof index.url, "%s", item->url);

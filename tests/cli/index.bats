@@ -311,6 +311,27 @@ hostile() {
     wait
 }
 
+@test "index update: who waited goes by what is followed then" {
+    modload index add i >/dev/null 2>&1
+    copies=$HOME/.cache/modload/index
+    mkfifo held
+    flock "$copies" sh -c 'echo >held; read -r x <held' 3>&- &
+    read -r <held
+    modload index update main --wait 1m 2>said 3>&- &
+    pid=$!
+    until [ -n "$(find "/proc/$pid/fd" -lname "$copies" 2>/dev/null)" ]; do
+        kill -0 "$pid"
+    done
+    echo '{"indexes":[]}' >"$HOME/.config/modload/indexes.json" # as remove does, which has the lock
+    rm "$copies/main.copy"
+    echo >held
+    status=0
+    wait "$pid" || status=$?
+    assert_exit 66
+    assert_equal "$(head -n 1 said)" "modload: no index is called 'main'"
+    assert_equal "$(ls -A "$copies")" ""
+}
+
 @test "index: what is retired is known again after an update that was killed" {
     index_plugin i math 1.0.0
     ml index add i
