@@ -73,8 +73,7 @@ static bool message_good(const char *text)
     return *text != '\0' && index_text_good(text, INDEX_MESSAGE_MAX);
 }
 
-/* In its one spelling, without a ref, and not of this machine alone by a path of its own. */
-static bool git_good(const char *text)
+bool index_git_good(const char *text)
 {
     struct source source;
     return index_text_good(text, SOURCE_URL_MAX - 1) && source_parse(text, &source, NULL) == 0 &&
@@ -145,7 +144,8 @@ static const struct field plugin_fields[PLUGIN_FIELDS] = {
     {"name", index_name_good, "be 1 to 64 of A-Z a-z 0-9 _ -, a letter or digit first"},
     {"description", description_good, "be a line of 1 to 512 bytes without control characters"},
     {"license", license_good, "be a line of 1 to 128 bytes without control characters"},
-    {"git", git_good, "be the URL of a git repository, without a ref: https, ssh, git or file"},
+    {"git", index_git_good,
+     "be the URL of a git repository, without a ref: https, ssh, git or file"},
     {"path", path_good, "be a directory of the repository, or empty"},
 };
 enum { VERSION, TAG, COMMIT, TREE, SOURCE, PUBLISHED, VERSION_FIELDS };

@@ -64,6 +64,10 @@ enum index_reason index_reason_read(const char *word);
  * characters, line separators, and what turns the direction of writing. */
 bool index_text_good(const char *text, size_t max);
 
+/* Whether a text can be where others get a plugin: a URL in its one spelling, without a ref, and
+ * not of this machine alone by a path of its own. */
+bool index_git_good(const char *text);
+
 /* Reads a file of `n` bytes with a NUL behind them, strictly: no key is unknown, missing, or of
  * another kind. `label` is its name for messages. The texts are the arena's. 0; -1 and ML_DATA,
  * "bad_index", ML_LIMIT. */

@@ -195,6 +195,12 @@ static int git_choose(const struct ml_release *r, struct index_plugin *p,
     ret->git_before = moved ? strdup(before) : NULL;
     if ((p->git != NULL && ret->git == NULL) || (moved && ret->git_before == NULL))
         return ml_error_memory(err);
+    if (p->git != NULL && !index_git_good(p->git)) {
+        ml_error_set(err, ML_DATA, "bad_url", "'%s' cannot be got by others from such a place",
+                     r->name); /* there may be a password in it */
+        return ml_error_hint(err, "--url takes a URL of https, ssh, git or file, without a ref and "
+                                  "without a password");
+    }
     if (p->git != NULL)
         return 0;
     ml_error_set(err, ML_USAGE, "no_url", "'%s' is new: where others can get it is not known",

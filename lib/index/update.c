@@ -254,9 +254,11 @@ static int url_take(const char *text, char url[SOURCE_URL_MAX], struct ml_error 
         return 0;
     }
     AUTO_FREE char *real = source.kind == SOURCE_PATH ? realpath(source.url, NULL) : NULL;
-    if (source.kind == SOURCE_PATH && real == NULL)
-        return ml_error_errno(err, errno == ENOENT ? ML_NO_INPUT : 0, errno, "cannot look at '%s'",
-                              source.url);
+    if (source.kind == SOURCE_PATH && real == NULL) {
+        ml_error_errno(err, errno == ENOENT ? ML_NO_INPUT : 0, errno, "cannot look at '%s'",
+                       source.url);
+        return ml_error_hint(err, "give the URL of a git repository, or a directory with one");
+    }
     snprintf(url, SOURCE_URL_MAX, "%s", real != NULL ? real : source.url);
     return 0;
 }

@@ -388,6 +388,9 @@ hostile() {
         assert_exit 64
         assert_no_stdout
     done
+    ml index add none
+    assert_exit 66
+    assert_stderr_has "  hint: give the URL of a git repository, or a directory with one"
     ml index update
     assert_ok
     assert_stderr_has "no index is followed"

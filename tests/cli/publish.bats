@@ -211,7 +211,8 @@ refused() {
         plugin_make p third 1.5.0
         repo_commit p
         git -C p tag -f v1.5.0
-        refused 65 "key 'git'" p "--url=$bad"
+        refused 65 "'third' cannot be got by others from such a place" p "--url=$bad"
+        assert_stderr_has "  hint: --url takes"
     done
 }
 

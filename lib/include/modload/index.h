@@ -211,7 +211,8 @@ struct ml_release {
  *   "other_path": its versions are in another directory of the repository
  * - ML_USAGE: "no_author", "no_url": that has to be said
  * - ML_DATA: "not_an_index"; "dirty_clone": the file has changes that are not committed;
- *   "bad_index": what it has there cannot be read, or a URL or a tag cannot be written there
+ *   "bad_index": what it has there cannot be read, or a tag cannot be written there;
+ *   "bad_url": `git` is no place where others get it
  * - ML_NO_INPUT: no such clone
  * - ML_IO, ML_LIMIT, ML_CANT_CREATE */
 int ml_index_publish(const struct ml_release *release, const struct ml_index_commit *how,
