@@ -19,7 +19,7 @@
 #include "fetch/netrc.h"
 #include "fetcher/fetcher.h"
 
-enum { SECRETS_MAX = 1 << 20, HTTPS_PORT = 443, SOCKETS_MAX = 64 };
+enum { SECRETS_MAX = 1 << 20, HTTPS_PORT = 443, SOCKETS_MAX = 256 };
 
 /* ---- files that hold secrets ---- */
 

@@ -10,8 +10,9 @@
 #include "base/error.h"
 #include "fetcher/fetcher.h"
 
-/* Parts of packs that are mapped at a time, and what is kept of objects that were read. */
-enum { WINDOW_BYTES = 16 << 20, MAPPED_BYTES = 128 << 20, CACHE_BYTES = 32 << 20 };
+/* Parts of packs that are mapped at a time, and what is kept of objects that were read. A cache has
+ * a pack for each fetch that brought something: without a limit they all are open in the end. */
+enum { WINDOW_BYTES = 16 << 20, MAPPED_BYTES = 128 << 20, CACHE_BYTES = 32 << 20, PACKS_OPEN = 32 };
 
 static const char *variable(const char *name)
 {
@@ -67,6 +68,8 @@ int git_begin(const struct fetch_order *order, struct ml_error *err)
         status = git_libgit2_opts(GIT_OPT_SET_MWINDOW_SIZE, (size_t)WINDOW_BYTES);
     if (status >= 0)
         status = git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, (size_t)MAPPED_BYTES);
+    if (status >= 0)
+        status = git_libgit2_opts(GIT_OPT_SET_MWINDOW_FILE_LIMIT, (size_t)PACKS_OPEN);
     if (status >= 0)
         status = git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, (ssize_t)CACHE_BYTES);
     if (status < 0)

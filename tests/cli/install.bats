@@ -403,6 +403,30 @@ long double half(long double x) { return x / 2; }'
     assert_stderr_has "modload: cannot fetch '$served/other': "
 }
 
+@test "install: a cache that has grown by hundreds of fetches is read as any other" {
+    mkdir calc/data
+    for i in {1..70}; do echo "$i" >"calc/data/$i"; done
+    git -C calc add -A
+    git -C calc commit -q -m data
+    ml install --dry-run ./calc
+    assert_ok
+    cache=$(echo "$HOME"/.cache/modload/git/*/objects/pack)
+    mv "$cache" packs # each object in a pack of its own, as if each had come alone
+    mkdir "$cache"
+    for pack in packs/*.pack; do
+        git -C "$cache/../.." unpack-objects -q <"$pack"
+    done
+    git -C "$cache/../.." cat-file --batch-all-objects --batch-check='%(objectname)' >objects
+    while read -r object; do
+        git -C "$cache/../.." pack-objects -q "$cache/pack" <<<"$object" >/dev/null
+    done <objects
+    rm -r "$cache"/../??
+    ulimit -n 64 # as many of them as there are descriptors
+    ml install --dry-run ./calc
+    assert_ok
+    assert_stdout_has "  files         72"
+}
+
 @test "install: while it fetches, a terminal has a bar with objects and bytes, and a file has lines" {
     for i in 1 2 3 4 5 6 7 8 9; do
         head -c 100000 /dev/urandom >"calc/noise$i"
