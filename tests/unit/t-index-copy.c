@@ -268,7 +268,7 @@ static void misplaced(void **state)
     records_add(&records, "3/o/one.json", text);
     free(text);
     assert_int_equal(make(*state, "c", NULL, &records, &done, &err), ML_DATA);
-    assert_string_equal(err.message, "one.json: it is the file of 'two'");
+    assert_string_equal(err.message, "3/o/one.json: it is the file of 'two'");
 }
 
 static void damaged(void **state)
