@@ -22,6 +22,7 @@
 #include "base/scope.h"
 #include "build/host.h"
 #include "build/refused.h"
+#include "build/room.h"
 #include "build/unpacked.h"
 #include "build/word.h"
 
@@ -194,15 +195,6 @@ static int start(struct build *b, const struct strv *argv, int cwd_fd, int in, i
     return child_start(&spec, ret, err);
 }
 
-/* Whether there is no room left where compilers write: a megabyte, which is more than they need for
- * most plugins. What they say of it is in the language of the user, or was not written either. */
-static bool no_room(const struct build *b, int *errnum)
-{
-    AUTO_CLOSE int fd = openat(b->work, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-    *errnum = fd < 0 ? errno : posix_fallocate(fd, 0, 1 << 20);
-    return *errnum == ENOSPC || *errnum == EDQUOT;
-}
-
 /* One that has ended all the same has found much that is wrong; one that has not is over a limit.
  */
 static int said_too_much(const char *what, bool ended, struct ml_error *err)
@@ -219,7 +211,7 @@ static int not_built(struct build *b, const char *what, const struct child_end *
     char text[128];
     int errnum;
     BUF_AUTO said = BUF_INIT;
-    if (no_room(b, &errnum))
+    if (room_is_out(b, &errnum))
         return ml_error_errno(err, ML_IO, errnum, "%s", what);
     if (log_is_full(log))
         return said_too_much(what, true, err);
@@ -269,7 +261,8 @@ struct jobs {
     struct build *b;
     struct job *items;
     size_t n, n_started, n_running;
-    bool failed; /* no more are started */
+    uint64_t bytes; /* of the objects so far */
+    bool failed;    /* no more are started */
 };
 
 static void jobs_end(struct jobs *jobs)
@@ -359,6 +352,8 @@ static int jobs_collect(struct jobs *jobs, struct ml_error *err)
         job->done = true;
         jobs->n_running--;
         jobs->failed = jobs->failed || job->end.code != 0 || job->end.signal != 0;
+        if (room_take(jobs->b, jobs->b->sources[i].stem, &jobs->bytes, err) < 0)
+            return -1;
     }
     if (jobs->n_running > 0 &&
         (host_cancelled(jobs->b) || clock_poll_timeout(jobs->b->deadline_ms) == 0))

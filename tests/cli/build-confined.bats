@@ -282,6 +282,20 @@ one.c"
     leaves_nothing
 }
 
+@test "confined: sources whose objects are larger together than one may be" {
+    mkdir large
+    for i in 1 2 3 4; do
+        echo "char table$i[90 << 20] = {1};" >large/$i.c
+    done
+    ml compile large
+    assert_exit 71
+    assert_stderr_has "what is compiled has 256 MiB and more"
+    leaves_nothing
+    rm large/[34].c
+    ml compile large
+    assert_exit 65 # there is no function in it
+}
+
 @test "confined: what a compiler needs more can be given to it" {
     given_compiler "echo told >'$PWD/work/log' || exit 3
 exec cc \"\$@\""
