@@ -252,7 +252,9 @@ static void nothing_of_the_caller_changes(void **state)
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
-/* As libmodload is used: from several threads, each with an archive of its own. */
+/* As libmodload is used: from several threads, each with an archive of its own. The children use
+ * memory and execute nothing, which is safe after glibc's fork(3); AddressSanitizer of GCC 12 may
+ * leave its locks to them as another thread had them. */
 static void *unpack_many_times(void *arg)
 {
     const struct place *place = arg;
@@ -276,6 +278,8 @@ static void *unpack_many_times(void *arg)
 static void threads(void **state)
 {
     pthread_t thread[4];
+    if (SANITIZED)
+        skip();
     for (int i = 0; i < 4; i++)
         assert_int_equal(pthread_create(&thread[i], NULL, unpack_many_times, *state), 0);
     for (int i = 0; i < 4; i++) {
