@@ -20,9 +20,11 @@ static int check_in(struct invocation *in, struct ml_retired_list *retired, cons
     struct ml_retired why;
     if (ml_retired_find(retired, name, version, origin, &why) == 0)
         return 0;
-    warn_retired(name, version, &why);
     bool refuse = strcmp(why.reason, "security") == 0 && !known;
-    return refuse && !option_given(in, "allow-retired") ? refused(in, name, version, &why) : 0;
+    if (refuse && !option_given(in, "allow-retired"))
+        return refused(in, name, version, &why);
+    warn_retired(name, version, &why);
+    return 0;
 }
 
 int retired_check(struct invocation *in, const char *name, const char *version, const char *origin,

@@ -82,8 +82,9 @@ static int dirty(const struct commit *c, struct ml_error *err)
 {
     ml_error_set(err, ML_DATA, "dirty_clone", "'%s' has changes that are not committed",
                  c->what.path);
-    return ml_error_hint(err, "commit them, or take them back: git restore --staged --worktree %s",
-                         c->what.path);
+    return ml_error_hint(
+        err, "commit them, or take them back in the clone: git restore --staged --worktree %s",
+        c->what.path);
 }
 
 static bool blob_is(git_repository *repo, const git_oid *id, const char *text, size_t n)

@@ -56,7 +56,7 @@ static int not_an_export(struct import *m, const char *why)
 {
     ml_error_set(m->err, ML_DATA, "not_an_export", "'%s' is no export of modload: %s", m->label,
                  why);
-    return ml_error_hint(m->err, "make one: modload export FILE");
+    return ml_error_hint(m->err, "make one: modload export FILE; a pack is for modload install");
 }
 
 /* ---- the whole ---- */

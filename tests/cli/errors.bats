@@ -528,7 +528,7 @@ crashed() {
     tar -cf file -C "$MODLOAD_HOME" FORMAT
     ml import file
     assert_exit 65
-    says "'file' is no export of modload: it has no modload-export" "make one: modload export FILE"
+    says "'file' is no export of modload: it has no modload-export" "make one: modload export FILE; a pack is for modload install"
     ml import nowhere
     assert_exit 66
     assert_no_stdout
