@@ -41,8 +41,31 @@ static void put_result(struct invocation *in, const struct ml_gc_result *r, bool
     json_bool(&in->data, dry_run);
 }
 
+/* What was fetched is no part of the registry: it goes only where that is asked for. */
+static int cache_collect(struct invocation *in, int64_t unused_ms, bool dry_run)
+{
+    char size[SIZE_TEXT];
+    struct ml_cache_result r = {.repositories = 0};
+    if (!option_given(in, "cache"))
+        return 0;
+    int status = ml_cache_gc(unused_ms, dry_run, &r, &in->err);
+    note("%s %zu %s from the cache (%s)", dry_run ? "would remove" : "removed", r.repositories,
+         r.repositories == 1 ? "repository" : "repositories", size_round(r.bytes, size));
+    if (r.in_use > 0)
+        note("%zu more: somebody is fetching", r.in_use);
+    json_key(&in->data, "cache");
+    json_open(&in->data, '{');
+    json_key(&in->data, "repositories");
+    json_uint(&in->data, r.repositories);
+    json_key(&in->data, "bytes");
+    json_uint(&in->data, r.bytes);
+    json_close(&in->data, '}');
+    return status;
+}
+
 static int run(struct invocation *in)
 {
+    int64_t unused_ms;
     struct ml_gc_result result = {.bundles = 0};
     struct ml_gc_policy policy = {
         .by_age = option_given(in, "older-than"),
@@ -51,7 +74,8 @@ static int run(struct invocation *in)
         .arg = in,
     };
     if (option_count(in, "keep-last", 0, &policy.keep_last) < 0 ||
-        option_duration(in, "older-than", 0, &policy.older_than_ms) < 0)
+        option_duration(in, "older-than", 0, &policy.older_than_ms) < 0 ||
+        option_duration(in, "cache", 0, &unused_ms) < 0)
         return ML_USAGE;
     json_open(&in->data, '{');
     json_key(&in->data, "freed");
@@ -62,6 +86,8 @@ static int run(struct invocation *in)
     json_close(&in->data, ']');
     if (status == 0)
         put_result(in, &result, policy.dry_run);
+    if (status == 0)
+        status = cache_collect(in, unused_ms, policy.dry_run);
     json_close(&in->data, '}');
     if (status < 0 && result.bundles == 0)
         json_free(&in->data);
@@ -72,6 +98,8 @@ static const struct command_option options[] = {
     {0, "keep-last", "N", "of each entry, forget all but the newest N generations"},
     {0, "older-than", "DUR",
      "forget only what was replaced, taken out or filed that long ago: 30d"},
+    {0, "cache", "DUR",
+     "also remove fetched repositories that nobody has used for so long; 0s: all"},
     {0, "dry-run", NULL, "change nothing; say what would go"},
     OPTION_WAIT,
     {0},

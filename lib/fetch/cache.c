@@ -76,8 +76,10 @@ static int lock_take(struct cache *cache, int64_t wait_ms, int cancel_fd, struct
     cache->lock = openat(cache->base, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (cache->lock < 0)
         return ml_error_errno(err, ML_CANT_CREATE, errno, "cannot make '%s'", name);
-    if (fs_lock(cache->lock, wait_ms, cancel_fd) == 0)
+    if (fs_lock(cache->lock, wait_ms, cancel_fd) == 0) {
+        futimens(cache->lock, NULL); /* when it was used, for ml_cache_gc(): no matter if not */
         return 0;
+    }
     if (errno == ECANCELED)
         return ml_error_set(err, ML_SIGNAL + SIGINT, "cancelled", "it was cancelled");
     if (errno != EWOULDBLOCK)

@@ -1,5 +1,6 @@
 /* Where repositories are kept between fetches: DIR/<SHA-256 of the URL>, a bare repository each,
- * and beside it <...>.lock, which is never removed. All of it can be removed while nobody fetches.
+ * and beside it <...>.lock, which is never removed, and whose time is that of the last use. All of
+ * it can be removed while nobody fetches; ml_cache_gc() (lib/client/fetched.c) goes by the locks.
  */
 #ifndef FETCH_CACHE_H
 #define FETCH_CACHE_H

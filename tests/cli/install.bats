@@ -365,6 +365,37 @@ C
 T
 }
 
+@test "install: what was fetched goes with gc --cache, when nobody has used it for so long" {
+    modload install --yes "file://$PWD/calc" 2>/dev/null
+    cache=("$HOME"/.cache/modload/git/*[0-9a-f])
+    [ -d "${cache[0]}" ]
+    ml gc
+    assert_ok
+    ml gc --cache 1d
+    assert_ok
+    assert_stderr_has "modload: removed 0 repositories from the cache"
+    touch -d '2 days ago' "${cache[0]}.lock"
+    ml gc --cache 1d --dry-run --json
+    assert_equal "$(json '.data.cache.repositories')" 1
+    [ "$(json '.data.cache.bytes')" -gt 100 ]
+    [ -d "${cache[0]}" ]
+    exec 9<>"${cache[0]}.lock"
+    flock 9
+    ml gc --cache 1d
+    assert_stderr_has "modload: 1 more: somebody is fetching"
+    exec 9<&-
+    [ -d "${cache[0]}" ]
+    modload outdated 2>/dev/null # uses it
+    ml gc --cache 1d
+    [ -d "${cache[0]}" ]
+    ml gc --cache 0s
+    assert_ok
+    assert_stderr_has "modload: removed 1 repository from the cache"
+    [ ! -e "${cache[0]}" ]
+    ml install --yes "file://$PWD/calc"
+    assert_ok
+}
+
 @test "install: how many functions cannot be called is told, and info says which" {
     plugin_commit calc 1.1.0 'int twice(int x) { return 2 * x; }
 long double half(long double x) { return x / 2; }'

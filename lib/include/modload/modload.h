@@ -288,6 +288,22 @@ struct ml_gc_result {
 int ml_gc(struct ml_ctx *ctx, const struct ml_gc_policy *policy, struct ml_gc_result *result,
           struct ml_error *err);
 
+/* What ml_cache_gc() did. */
+struct ml_cache_result {
+    size_t repositories;
+    /* Bytes of their files. */
+    uint64_t bytes;
+    /* Repositories that are old enough, and somebody is fetching. */
+    size_t in_use;
+};
+
+/* Removes git repositories that were fetched and kept ($XDG_CACHE_HOME/modload/git, else
+ * ~/.cache/modload/git), each that nobody has used for `unused_ms` milliseconds; 0: all of them.
+ * What needs one again fetches it again. With `dry_run` nothing is removed. Returns 0, also where
+ * there is no such directory; or -1 and ML_IO, or why it cannot be read; what was removed until
+ * then is gone. Any thread; safe beside fetches. */
+int ml_cache_gc(int64_t unused_ms, bool dry_run, struct ml_cache_result *ret, struct ml_error *err);
+
 /* An entry as it is now. */
 struct ml_entry {
     struct ml_key key;
