@@ -66,12 +66,13 @@ static int repository_look(struct look *l, const char *name, struct ml_error *er
     char lock_name[ID_DIGITS + 8];
     AUTO_FREE char *path = NULL;
     snprintf(lock_name, sizeof lock_name, "%s.lock", name);
-    AUTO_CLOSE int lock = openat(l->fd, lock_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    if (lock < 0 && errno != ENOENT)
+    AUTO_CLOSE int lock = openat(l->fd, lock_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (lock < 0)
         return ml_error_errno(err, 0, errno, "cannot open '%s/%s'", l->path, lock_name);
-    if (lock >= 0 && !is_unused(lock, l->unused_ms))
+    bool locked = flock(lock, LOCK_EX | LOCK_NB) == 0; /* first: nobody uses it from here on */
+    if (!is_unused(lock, l->unused_ms))
         return 0;
-    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0) {
+    if (!locked) {
         l->result->in_use++;
         return 0;
     }

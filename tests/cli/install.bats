@@ -388,6 +388,9 @@ T
     modload outdated 2>/dev/null # uses it
     ml gc --cache 1d
     [ -d "${cache[0]}" ]
+    rm "${cache[0]}.lock" # then nobody knows, and it counts as used now
+    ml gc --cache 1d
+    [ -d "${cache[0]}" ]
     ml gc --cache 0s
     assert_ok
     assert_stderr_has "modload: removed 1 repository from the cache"
