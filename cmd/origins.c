@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/scope.h"
 #include "base/semver.h"
+#include "base/shell-word.h"
 #include "cmd/incoming.h"
 #include "cmd/progress.h"
 #include "cmd/warn.h"
@@ -113,12 +114,19 @@ static void hint_anew(const struct origin_entry *e, struct ml_error *err)
     const struct ml_origin *o = &e->origin;
     char uuid[ML_UUID_SIZE];
     bool at = *o->ref != '\0' || strchr(o->git, '@') != NULL, path = *o->path != '\0';
+    BUF_AUTO source = BUF_INIT;
+    BUF_AUTO words = BUF_INIT;
     if (strcmp(err->code, "rewritten") != 0 && strcmp(err->code, "moved_tag") != 0)
         return;
-    ml_error_hint(
-        err, "ask its author; to take what is there now: modload install '%s%s%s'%s%s%s%s --as %s",
-        o->git, at ? "@" : "", o->ref, path ? " --path '" : "", o->path, path ? "'" : "",
-        o->submodules ? " --submodules" : "", entry_word(&e->entry, uuid));
+    buf_fmt(&source, "%s%s%s", o->git, at ? "@" : "", o->ref);
+    shell_word(&words, buf_text(&source));
+    if (path) {
+        buf_str(&words, " --path ");
+        shell_word(&words, o->path);
+    }
+    ml_error_hint(err, "ask its author; to take what is there now: modload install %s%s --as %s",
+                  buf_text(&words), o->submodules ? " --submodules" : "",
+                  entry_word(&e->entry, uuid));
 }
 
 /* Each that could not be asked is told, by the name of its entry. */

@@ -218,8 +218,8 @@ ranged"
     assert_stderr_has "modload: head: cannot fetch '$PWD/calc': 'main' was rewritten"
     ml outdated --json
     assert_exit 77
-    assert_equal "$(json '.errors[].hint' | sort)" "ask its author; to take what is there now: modload install 'file://$PWD/calc' --submodules --as head
-ask its author; to take what is there now: modload install 'file://$PWD/calc@main' --as branch"
+    assert_equal "$(json '.errors[].hint' | sort)" "ask its author; to take what is there now: modload install file://$PWD/calc --submodules --as head
+ask its author; to take what is there now: modload install file://$PWD/calc@main --as branch"
     assert_equal "$(json '[.data.outdated[].name]|sort|join(" ")')" "fixed kept ranged"
     assert_equal "$(json '[.errors[].code]|join(" ")')" "rewritten rewritten"
     ml outdated --json branch
