@@ -69,26 +69,17 @@ void asking_show(struct buf *out, const struct asking *a)
     put_lines(out, "gone capability", a->gone, a->n_gone, true);
 }
 
-static void put_list(struct json *j, const char *key, const char *const *list, size_t n)
-{
-    json_key(j, key);
-    json_open(j, '[');
-    for (size_t i = 0; i < n; i++)
-        json_string(j, list[i]);
-    json_close(j, ']');
-}
-
 void asking_json(struct json *j, const struct asking *a)
 {
-    put_list(j, "capabilities", a->all, a->n);
+    json_strings(j, "capabilities", a->all, a->n);
     json_key(j, "capability_changes");
     if (!a->again) {
         json_null(j);
         return;
     }
     json_open(j, '{');
-    put_list(j, "added", a->more, a->n_more);
-    put_list(j, "removed", a->gone, a->n_gone);
+    json_strings(j, "added", a->more, a->n_more);
+    json_strings(j, "removed", a->gone, a->n_gone);
     json_close(j, '}');
 }
 

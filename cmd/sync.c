@@ -88,15 +88,6 @@ static void put_other(struct json *j, const struct ml_sync_plugin *p)
     json_close(j, '}');
 }
 
-static void put_list(struct json *j, const char *key, const char *const *list, size_t n)
-{
-    json_key(j, key);
-    json_open(j, '[');
-    for (size_t i = 0; i < n; i++)
-        json_string(j, list[i]);
-    json_close(j, ']');
-}
-
 static void put_one(struct json *j, const struct ml_sync_plugin *p)
 {
     json_open(j, '{');
@@ -112,9 +103,9 @@ static void put_one(struct json *j, const struct ml_sync_plugin *p)
     json_pair(j, "bundle", p->bundle);
     json_key(j, "asks");
     json_bool(j, p->asks);
-    put_list(j, "asks_for", p->more, p->n_more);
-    put_list(j, "capabilities", p->capabilities, p->n_capabilities);
-    put_list(j, "capabilities_before", p->capabilities_before, p->n_capabilities_before);
+    json_strings(j, "asks_for", p->more, p->n_more);
+    json_strings(j, "capabilities", p->capabilities, p->n_capabilities);
+    json_strings(j, "capabilities_before", p->capabilities_before, p->n_capabilities_before);
     if (p->package != NULL)
         submodules_json(j, ml_package_info(p->package));
     put_other(j, p);

@@ -202,6 +202,15 @@ void json_bytes(struct json *j, const void *data, size_t n)
     buf_str(&j->out, "\"}");
 }
 
+void json_strings(struct json *j, const char *key, const char *const *list, size_t n)
+{
+    json_key(j, key);
+    json_open(j, '[');
+    for (size_t i = 0; i < n; i++)
+        json_string(j, list[i]);
+    json_close(j, ']');
+}
+
 void json_pair(struct json *j, const char *key, const char *value)
 {
     json_key(j, key);

@@ -50,6 +50,9 @@ void json_bytes(struct json *j, const void *data, size_t n);
 /* A pair with a string value. */
 void json_pair(struct json *j, const char *key, const char *value);
 
+/* A pair with an array of `n` strings. */
+void json_strings(struct json *j, const char *key, const char *const *list, size_t n);
+
 /* Whether these bytes are UTF-8: no overlong form, no surrogate, nothing above U+10FFFF. */
 bool json_is_utf8(const char *text, size_t n);
 
